@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core.texts import one_spelling
+from fas_core.texts import of_each, one_spelling
 
 DELIVERY = "delivery"  # the column
 PRESENTATION, INJECTION = "presentation", "injection"
@@ -40,7 +40,7 @@ def spelled(species: str) -> str:
 
 def one_spelling_of_species(species: pd.Series) -> tuple[pd.Series, list[str]]:
     """`texts.one_spelling` of species, whatever delivered them: Mask, mask and injection:MASK are of one name."""
-    species = species.map({name: spelled(name) for name in species.unique()}).astype("str")
+    species = of_each(species, spelled)
     are_new = pd.Series(are_injected(species), species.index)
     bare, notes = one_spelling(species.where(~are_new, species.str.slice(len(_PREFIX))))
     return bare.where(~are_new, _PREFIX + bare), notes

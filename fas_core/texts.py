@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -60,9 +59,14 @@ def plain_column(values: pd.Series) -> pd.Series:
     if pa.types.is_large_string(arrow.type) and pc.all(pc.string_is_ascii(arrow), min_count=0).as_py():
         trimmed = pc.utf8_trim(arrow, _ASCII_BLANKS).fill_null("")
         return pd.Series(pd.array(trimmed, dtype="str"), values.index, name=values.name)
-    codes, different = pd.factorize(as_text)
-    texts = np.array([*map(plain, different.to_numpy(object)), ""], object)  # the last is what code -1 finds
-    return pd.Series(texts[codes], values.index, dtype="str", name=values.name)
+    return of_each(as_text, plain)
+
+
+def of_each(values: pd.Series, text: Callable[[str], str]) -> pd.Series:
+    """(n,) the text made of each text, once where several are the same; "" where there is none."""
+    codes, different = pd.factorize(values)
+    texts = pd.array([*map(text, different), ""], dtype="str")  # the last is what code -1 takes
+    return pd.Series(texts.take(codes), values.index, name=values.name)
 
 
 def one_spelling(values: pd.Series) -> tuple[pd.Series, list[str]]:
@@ -70,7 +74,7 @@ def one_spelling(values: pd.Series) -> tuple[pd.Series, list[str]]:
 
     Among equally common spellings the first in the order of the texts stands.
     """
-    counts = Counter(values[values != ""].to_numpy())
+    counts = values[values != ""].value_counts().to_dict()
     spellings: dict[str, list[str]] = {}
     for text in sorted(counts, key=lambda text: (-counts[text], text)):
         spellings.setdefault(text.casefold(), []).append(text)

@@ -9,6 +9,7 @@ from fas_core.texts import (
     counted,
     distinct_numbers,
     exact_numbers,
+    of_each,
     one_spelling,
     plain,
     plain_column,
@@ -108,3 +109,16 @@ def test_one_of_them_is_no_plural_and_small_files_are_told_in_kilobytes() -> Non
     assert [counted(n, "videos") for n in (0, 1, 2_000)] == ["0 videos", "1 video", "2,000 videos"]
     sizes = [printing.file_size(n) for n in (3, 46_496, 999_499, 999_500, 2_345_678_901)]
     assert sizes == ["1 kB", "46 kB", "999 kB", "1.0 MB", "2,345.7 MB"]
+
+
+def test_a_text_that_stands_in_many_rows_is_looked_at_once() -> None:
+    asked: list[str] = []
+
+    def shouted(text: str) -> str:
+        asked.append(text)
+        return text.upper()
+
+    values = pd.Series(["a", "b", None, "a", ""], index=[9, 8, 7, 6, 5], name="column", dtype="str")
+    texts = of_each(values, shouted)
+    assert (texts.tolist(), texts.index.tolist(), texts.name) == (["A", "B", "", "A", ""], [9, 8, 7, 6, 5], "column")
+    assert (texts.dtype, sorted(asked)) == (values.dtype, ["", "a", "b"])

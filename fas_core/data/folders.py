@@ -25,7 +25,7 @@ import pandas as pd
 from fas_core.data import filters, hashes, layouts, manifest, modalities, processes, states, trail, twins
 from fas_core.data.layouts import Asked
 from fas_core.data.names import ATTACK
-from fas_core.data.scanning import IMAGE_SUFFIXES, ending_of, n_before
+from fas_core.data.scanning import Scanned, n_before
 from fas_core.data.videos import is_video
 from fas_core.documents import parsed, read_as
 from fas_core.errors import BadInputError
@@ -71,7 +71,7 @@ def write_manifest(
     )
     for line in scan.reading:
         say(line)
-    watched = _watched(root, by_names=scan.is_by_names) if _is_inside(scan.rows, root) else None
+    watched = _watched(root, scan) if _is_inside(scan.rows, root) else None
     for column in {"path", manifest.BOXES} & set(scan.rows):
         scan.rows[column] = _named(scan.rows[column], root, out.parent.resolve(), is_linked=watched is None)
     checked = manifest.checked(scan.rows)
@@ -144,9 +144,11 @@ def _keep(root: Path, outputs: Iterable[Path], key: str, written: Written, watch
         twins.keep_text(key, json.dumps(asdict(_Kept(written, digests, tuple(watched), told)), ensure_ascii=False))
 
 
-def _watched(root: Path, *, by_names: bool) -> list[str] | None:
-    """Names, relative to the folder, of all that a scan has looked into; None where there are links or hidden folders,
-    in which there may be anything, or where it cannot be read."""
+def _watched(root: Path, scan: Scanned) -> list[str] | None:
+    """Names, relative to the folder, of all that a scan may have looked into; None where there are links or hidden
+    folders, in which there may be anything, or where it cannot be read."""
+    if scan.looked_into is not None:
+        return [path[n_before(root) :] or "." for path in scan.looked_into]
     watched, top = [], [""]
     while top:
         folder = top.pop()
@@ -156,14 +158,10 @@ def _watched(root: Path, *, by_names: bool) -> list[str] | None:
         except OSError:
             return None
         for entry in entries:
-            name = f"{folder}/{entry.name}" if folder else entry.name
             is_folder = entry.is_dir(follow_symlinks=False)
             if entry.is_symlink() or (is_folder and entry.name.startswith(".")):
                 return None
-            if is_folder:
-                top.append(name)
-            elif not by_names or ending_of(name) not in IMAGE_SUFFIXES:
-                watched.append(name)
+            (top if is_folder else watched).append(f"{folder}/{entry.name}" if folder else entry.name)
     return watched
 
 

@@ -34,7 +34,7 @@ from fas_core.data.retention import RETAIN
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species, spelled
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, csv_parts, joined, table_bytes, table_of, write_table
-from fas_core.texts import exact_numbers, plain, plain_column, read_numbers, unread_numbers
+from fas_core.texts import exact_numbers, of_each, plain, plain_column, read_numbers, unread_numbers
 
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
 NUMBER_COLUMNS = ("frame", "pose_x", "pose_y", "pose_z")
@@ -272,10 +272,10 @@ def parsed_labels(values: pd.Series, labels: LabelValues | None = None) -> pd.Da
         meaning = {"": ("", "")} | labels.meanings(different)
     return pd.DataFrame(
         {
-            name: text.map({value: said[k] for value, said in meaning.items()})
+            name: of_each(text, {value: said[k] for value, said in meaning.items()}.__getitem__)
             for k, name in enumerate(("label", "species"))
         }
-    ).astype("str")
+    )
 
 
 def label_remedy(texts: pd.Series) -> str:
@@ -348,8 +348,7 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     ]
     if problems:
         return Checked(pd.DataFrame(columns=list(COLUMNS)), problems, [])
-    rows, notes = _identities(table)
-    said = parsed_labels(table["label"], labels)
+    (rows, notes), said = _identities(table), parsed_labels(table["label"], labels)
     rows["label"] = said["label"]
     paths = rows["path"].tolist()
 
@@ -365,8 +364,9 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     note(is_unread, problem_of.__getitem__, texts)
     if "pai_species" in table:
         notes += unknown_notes(table.loc[rows["label"] == ATTACK, "pai_species"])
-    is_named = (rows["pai_species"] != "") & (said["species"] != "")
-    contradicts = is_named & (rows["pai_species"].str.casefold() != said["species"].str.casefold())
+    contradicts = (rows["pai_species"] != "") & (said["species"] != "")
+    named, told = (texts[contradicts].str.casefold() for texts in (rows["pai_species"], said["species"]))
+    contradicts[contradicts] = named != told
     note(contradicts, "pai_species '{}' is not what --species-label says of its label".format, rows["pai_species"])
     rows["pai_species"] = rows["pai_species"].where(rows["pai_species"] != "", said["species"])
     if DELIVERY in table:
@@ -387,8 +387,8 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     ids = enumerate(rows["sample_id"], start=1) if repeated.any() else ()
     first_row = {sample: row for row, sample in reversed(list(ids))}
     note(repeated, lambda s: f"sample_id '{s}' is used before, in row {first_row[s]}", rows["sample_id"])
-    named = rows["subset"].map({name: bool(SUBSET_NAME.fullmatch(name)) for name in rows["subset"].unique()})
-    note(~named.astype(bool), "subset name '{}': use letters, digits, _ - . only".format, rows["subset"])
+    misnamed = [name for name in rows["subset"].unique() if not SUBSET_NAME.fullmatch(name)]
+    note(rows["subset"].isin(misnamed), "subset name '{}': use letters, digits, _ - . only".format, rows["subset"])
     wrong = {pair: species_problem(*pair) or "" for pair in rows[["label", "pai_species"]].value_counts().index}
     if any(wrong.values()):
         said_of = pd.Series(map(wrong.get, zip(rows["label"], rows["pai_species"], strict=True)), dtype="str")

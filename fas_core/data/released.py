@@ -146,7 +146,8 @@ def scanned(dataset: DataSet, root: Path, protocol: str = "", modality: str = ""
         others.append(path[top:])
         return False
 
-    media, notes = files(root, is_medium)
+    walked = files(root, is_medium)
+    media, notes = walked.files, walked.notes
     beside = Files(root, tuple(others))
     rows, left = _rows(dataset, root, media, beside)
     if dataset.completed and len(rows):

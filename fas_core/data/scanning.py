@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -34,38 +34,64 @@ class Left:
 class Scanned:
     """Rows of a manifest in a stable order, `path` absolute; how they were read, a line per pattern; what was not.
 
-    `left`: media that are no rows, each with its reason. `notes`: sentences on the rest. `is_by_names`: whether nothing
-    but the name of any image, by its ending, was read.
+    `left`: media that are no rows, each with its reason. `notes`: sentences on the rest. `looked_into`: as of `Found`;
+    None where more may have been read.
     """
 
     rows: pd.DataFrame
     reading: tuple[str, ...]
     notes: tuple[str, ...]
     left: tuple[Left, ...] = field(default=())
-    is_by_names: bool = False
+    looked_into: tuple[str, ...] | None = None
 
     def left_table(self) -> pd.DataFrame:
         """(n, 2) `path` and `reason` of what is no row."""
         return pd.DataFrame([asdict(file) for file in self.left], columns=["path", "reason"])
 
 
-def media_files(root: Path) -> tuple[list[str], list[str]]:
-    """Every image under `root`, by its ending or else by its content, sorted; and sentences on what was passed over.
+@dataclass(frozen=True)
+class Found:
+    """Files in the order of paths, compared name by name; sentences on what was passed over.
 
-    Where there is no image, every video instead.
+    `looked_into`: every folder, and every file of which more than the name was read; None where there are links, or
+    folders that were passed over, in which there may be anything.
+    """
+
+    files: list[str]
+    notes: list[str]
+    looked_into: tuple[str, ...] | None
+
+
+def media_files(root: Path) -> Found:
+    """Every image under `root`, by its ending or else by its content; where there is no image, every video instead.
 
     Links are followed, but not to a folder that they lie in. Raises BadInputError for a folder that cannot be read.
     """
-    images, notes = files(root, _is_taken)
-    return (images, notes) if images else files(root, _is_video)
+    read: list[str] = []
+
+    def is_taken(path: str, skip: Skip) -> bool:
+        if (ending := ending_of(path)) in IMAGE_SUFFIXES:
+            return True
+        read.append(path)
+        try:
+            if is_image(Path(path)):
+                return True
+            skip(ending or "without ending", path)
+        except OSError:
+            skip("unreadable", path)
+        return False
+
+    images = files(root, is_taken)
+    chosen = images if images.files else files(root, _is_video)
+    return replace(chosen, looked_into=chosen.looked_into and (*chosen.looked_into, *read))
 
 
-def files(root: Path, is_taken: Callable[[str, Skip], bool]) -> tuple[list[str], list[str]]:
-    """The same of the files that `is_taken` takes; it calls its second argument for the others that are to be told.
-
-    A folder's files and folders come by name, so that the whole is in the order of paths, compared name by name.
-    """
+def files(root: Path, is_taken: Callable[[str, Skip], bool]) -> Found:
+    """The same of the files that `is_taken` takes, by their names; it calls its second argument for the others that are
+    to be told."""
     taken: list[str] = []
+    folders: list[str] = []
+    unseen: list[str] = []  # links and folders that are passed over
     skipped: Counter[str] = Counter()
     examples: dict[str, str] = {}
 
@@ -73,7 +99,7 @@ def files(root: Path, is_taken: Callable[[str, Skip], bool]) -> tuple[list[str],
         skipped[kind] += 1
         examples.setdefault(kind, os.path.relpath(path, root))
 
-    def walk(folder: str, above: frozenset[str]) -> None:
+    def walk(folder: str, above: tuple[str, ...]) -> None:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
@@ -81,14 +107,18 @@ def files(root: Path, is_taken: Callable[[str, Skip], bool]) -> tuple[list[str],
                 f"{folder} cannot be read: {error.strerror}. Its images would be missing: change its permissions, or "
                 "move it out of the data set."
             ) from error
-        here = above | {os.path.realpath(folder)}
+        here = (*above, folder)
+        folders.append(folder)
         for entry in entries:
-            if entry.name.startswith("."):
+            is_hidden, is_folder = entry.name.startswith("."), entry.is_dir()
+            if entry.is_symlink() or (is_folder and (is_hidden or entry.name in _ARCHIVERS)):
+                unseen.append(entry.path)
+            if is_hidden:
                 skip("hidden", entry.path)
-            elif entry.is_dir():
+            elif is_folder:
                 if entry.name in _ARCHIVERS:
                     skip("folders of an archiver", entry.path)
-                elif entry.is_symlink() and os.path.realpath(entry.path) in here:
+                elif entry.is_symlink() and os.path.realpath(entry.path) in map(os.path.realpath, here):
                     skip("links to a folder that they lie in", entry.path)
                 else:
                     walk(entry.path, here)
@@ -97,11 +127,12 @@ def files(root: Path, is_taken: Callable[[str, Skip], bool]) -> tuple[list[str],
             elif is_taken(entry.path, skip):
                 taken.append(entry.path)
 
-    walk(str(root), frozenset())
+    walk(str(root), ())
     _require_utf8(taken)
     kinds = ", ".join(f"{n} {kind} (e.g. {examples[kind]})" for kind, n in sorted(skipped.items()))
     n = skipped.total()
-    return taken, [f"{n} {'file' if n == 1 else 'files'} skipped: {kinds}."] if n else []
+    notes = [f"{n} {'file' if n == 1 else 'files'} skipped: {kinds}."] if n else []
+    return Found(taken, notes, None if unseen else tuple(folders))
 
 
 def _require_utf8(paths: list[str]) -> None:
@@ -117,20 +148,8 @@ def n_before(root: Path) -> int:
 
 def ending_of(path: str) -> str:
     """As `Path.suffix`, in small letters, of a file whose name does not begin with a point."""
-    ending = path.rpartition("/")[2].rpartition(".")
-    return f".{ending[2].lower()}" if ending[0] and ending[2] else ""
-
-
-def _is_taken(path: str, skip: Skip) -> bool:
-    if (ending := ending_of(path)) in IMAGE_SUFFIXES:
-        return True
-    try:
-        if is_image(Path(path)):
-            return True
-        skip(ending or "without ending", path)
-    except OSError:
-        skip("unreadable", path)
-    return False
+    stem, _, ending = path.rpartition(".")
+    return f".{ending.lower()}" if stem and ending and "/" not in ending and stem[-1] != "/" else ""
 
 
 def _is_video(path: str, skip: Skip) -> bool:

@@ -58,6 +58,21 @@ def test_an_unchanged_folder_is_not_scanned_again_and_the_command_says_the_same(
     assert len(scans) == 3  # what was asked for, and where it was written, count
 
 
+def test_a_scan_knows_what_it_has_looked_into_but_not_behind_links_or_in_what_it_passes_over(
+    faces: Path, tmp_path: Path
+) -> None:
+    (faces / ".DS_Store").write_text("nothing")
+    looked_into = layouts.scanned(faces).looked_into
+    below = [path for path in faces.rglob("*") if path.is_dir()]
+    assert sorted(looked_into or ()) == sorted(map(str, (faces, *below, faces / "notes.txt")))  # images by name alone
+    for name in (".hidden", "__MACOSX", "live/__MACOSX"):
+        (faces / name).mkdir()
+        assert layouts.scanned(faces).looked_into is None, name
+        (faces / name).rmdir()
+    (faces / "live/s1/a/1.png").symlink_to(tmp_path / "1.png")
+    assert layouts.scanned(faces).looked_into is None
+
+
 def change(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b" ")
 

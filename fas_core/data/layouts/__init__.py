@@ -21,7 +21,7 @@ from typing import cast
 from fas_core.data import released
 from fas_core.data.manifest import LabelValues
 from fas_core.data.released import DataSet
-from fas_core.data.scanning import IMAGE_SUFFIXES, Scanned
+from fas_core.data.scanning import IMAGE_SUFFIXES, Scanned, ending_of, n_before
 from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.documents import Json
 from fas_core.errors import BadInputError
@@ -150,11 +150,12 @@ def recognised(root: Path) -> str:
 
 
 def _looked_at(root: Path) -> list[str]:
+    media_suffixes, top = IMAGE_SUFFIXES | VIDEO_SUFFIXES, n_before(root)
     files = (
-        (Path(folder) / name).relative_to(root).as_posix()
+        f"{folder}/{name}"[top:]
         for folder, _, file_names in os.walk(root)
         for name in file_names
-        if Path(name).suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and not name.startswith(".")
+        if ending_of(name) in media_suffixes and not name.startswith(".")
     )
     return list(itertools.islice(files, _LOOKED_AT))
 

@@ -22,6 +22,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,7 +33,7 @@ from numpy.typing import NDArray
 from fas_core.data.layouts import Asked
 from fas_core.data.manifest import label_word
 from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, SUBSET_WORDS, TRAIN
-from fas_core.data.scanning import Scanned, ending_of, media_files, n_before
+from fas_core.data.scanning import Scanned, media_files, n_before
 from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.errors import BadInputError
 from fas_core.texts import plain
@@ -110,18 +111,25 @@ class _Files:
         self.folders = folders.astype(np.intp)  # (n,) which of the different ones, as they first come
         _, self.first = np.unique(self.folders, return_index=True)
         self.n = np.bincount(self.folders)
-        self.is_video = np.array([ending_of(path) in VIDEO_SUFFIXES for path in paths], np.bool_)
+        self.column = pd.Series(paths, dtype="str")
+        self.is_video = self.column.str.lower().str.endswith(tuple(VIDEO_SUFFIXES)).to_numpy(bool)
 
     def parts(self, position: int) -> tuple[str, ...]:
         """Of a file, from the root, itself last."""
         return tuple(self.paths[position][self.top :].split("/"))
 
     def says(self, label: str) -> NDArray[np.intp]:
-        """Positions of files whose own names say a label. Numbers say nothing: names are read once without."""
+        """Positions of files whose own names say a label."""
+        which, labels = self._said
+        return np.flatnonzero((labels == label)[which])
+
+    @cached_property
+    def _said(self) -> tuple[NDArray[np.intp], NDArray[np.object_]]:
+        """(n,) which of the different names each file has, and what they say. Numbers say nothing: names are read once
+        without."""
         stems = "/".join([path.rpartition("/")[2].rpartition(".")[0] for path in self.paths])
-        codes, different = pd.factorize(np.array(re.sub("[0-9]+", "0", stems).split("/"), object))
-        of_each = np.array([_label_of_file(stem) == label for stem in different], np.bool_)
-        return np.flatnonzero(of_each[codes])
+        which, different = pd.factorize(np.array(re.sub("[0-9]+", "0", stems).split("/"), object))
+        return which, np.array([_label_of_file(stem) for stem in different], object)
 
 
 def scanned(root: Path, asked: Asked) -> Scanned:
@@ -131,10 +139,10 @@ def scanned(root: Path, asked: Asked) -> Scanned:
         raise BadInputError(f"--label {asked.label}: write {BONA_FIDE} or {ATTACK}.")
     if not root.is_dir():
         raise BadInputError(f"{root} is not a folder. Layout 'folder' reads a folder with live/ and spoof/ inside.")
-    paths, notes = media_files(root)
-    if not paths:
-        return Scanned(pd.DataFrame(), (), tuple(notes))
-    files = _Files(root, paths)
+    media = media_files(root)
+    if not media.files:
+        return Scanned(pd.DataFrame(), (), tuple(media.notes))
+    files = _Files(root, media.files)
     by_subset = any(_is_subset(path.name) for path in root.iterdir() if path.is_dir())
     relative = [files.parts(position) for position in files.first]
     named = {part for parts in relative for part in parts[:-1]}
@@ -147,8 +155,8 @@ def scanned(root: Path, asked: Asked) -> Scanned:
     _require_one_reading(root, images, told)
     _require_people(root, images)
     _require_classes(root, images, told, files)
-    notes += [*_disjoint(images), *_named_live(images, files)]
-    return Scanned(_rows(images, files), tuple(_reading(images, files)), tuple(notes), is_by_names=True)
+    notes = (*media.notes, *_disjoint(images), *_named_live(images, files))
+    return Scanned(_rows(images, files), tuple(_reading(images, files)), notes, looked_into=media.looked_into)
 
 
 def _is_subset(name: str) -> bool:
@@ -173,11 +181,12 @@ def _part(name: str) -> _Part:
     return _Part(name, kinds.pop(), species[0] if species else "", bool(rest))
 
 
-def _words(name: str) -> list[str]:
+@lru_cache(2**16)
+def _words(name: str) -> tuple[str, ...]:
     """ClientRaw_01 -> client, raw, 01; in whatever width of letters."""
     camel = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", plain(name)))
     tokens = re.findall(r"[^\W\d_]+|\d+", camel.casefold())
-    return " ".join(tokens).replace("bona fide", "bonafide").split()
+    return tuple(" ".join(tokens).replace("bona fide", "bonafide").split())
 
 
 def _image(
@@ -421,18 +430,18 @@ def _rows(images: Sequence[_Image], files: _Files) -> pd.DataFrame:
         return pd.Series(list(texts), dtype="str").take(files.folders).reset_index(drop=True)
 
     people = [(*image.free, "", "")[:2] for image in images]
-    samples = [path[files.top :] for path in files.paths]
-    videos = zip(samples, files.is_video.tolist(), strict=True)
+    samples = files.column.str.slice(files.top)
+    videos = samples.where(files.is_video, "")
     return pd.DataFrame(
         {
-            "path": pd.Series(files.paths, dtype="str"),
-            "sample_id": pd.Series(samples, dtype="str"),
+            "path": files.column,
+            "sample_id": samples,
             "label": of_folders(image.label for image in images),
             "pai_species": of_folders(image.species for image in images),
             "subject_id": of_folders(subject for subject, _ in people),
             # A session's name is only unique within its subject.
             "session_id": of_folders(f"{subject}/{session}" if session else "" for subject, session in people),
             "subset": of_folders(image.subset for image in images),
-            "video_id": pd.Series([name.rpartition(".")[0] if video else "" for name, video in videos], dtype="str"),
+            "video_id": videos.str.replace(r"\.[^.]*$", "", regex=True),
         }
     )
