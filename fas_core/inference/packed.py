@@ -2,21 +2,25 @@
 
 Of every convolution in fp32 oneDNN, which computes it, arranges the weights anew at each call, PyTorch rearranges what
 transposed ones return, and an activation behind it goes over all numbers a second time. Here the weights are arranged
-beforehand, and the activation is a part of the layer. DCVAE and GANomaly say the same to the last bit; through some
-layers of ResVAE oneDNN takes another way then, and sums differ by rounding.
+at the first call, for images of the size that comes, and the activation is a part of the layer, also of one before a
+max pooling: of the largest number it is the largest. Convolutions of DCVAE and GANomaly say the same to the last bit;
+through some layers of ResVAE oneDNN takes another way then, and sums differ by rounding. So do those of linear layers,
+which PyTorch otherwise has computed by MKL: that is slower for a few images, and rounds otherwise for fewer than four.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from fas_core.models.building import UpsampledConv2d
+from fas_core.models.building import FullPrecisionLinear, UpsampledConv2d
 
-_KNOWN: tuple[type[nn.Module], ...] = (nn.Conv2d, nn.ConvTranspose2d, UpsampledConv2d)
+_CONVOLUTIONS: tuple[type[nn.Module], ...] = (nn.Conv2d, nn.ConvTranspose2d, UpsampledConv2d)
+_LINEAR: tuple[type[nn.Module], ...] = (nn.Linear, FullPrecisionLinear)
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -40,20 +44,24 @@ def _pack(module: nn.Module) -> None:
     children = list(module.named_children())
     is_chain = isinstance(module, nn.Sequential)
     for number, (name, layer) in enumerate(children):
-        if not _is_known(layer):
+        if type(layer) in _LINEAR and layer.weight.dtype == torch.float32:
+            setattr(module, name, _PackedLinear(layer))
+            continue
+        if not _is_convolution(layer):
             _pack(layer)
             continue
-        next_name, follows = children[number + 1] if is_chain and number + 1 < len(children) else ("", None)
+        behind = children[number + 1 :] if is_chain else []
+        next_name, follows = next((each for each in behind if type(each[1]) is not nn.MaxPool2d), ("", None))
         activation, numbers = _fused(follows)
-        setattr(module, name, _Packed(layer, activation, numbers))
+        setattr(module, name, _PackedConvolution(layer, activation, numbers))
         if activation != "none":
             setattr(module, next_name, nn.Identity())
 
 
-def _is_known(layer: nn.Module) -> bool:
+def _is_convolution(layer: nn.Module) -> bool:
     """Whether it is a plain convolution that oneDNN computes: of one channel it is not, and is faster so."""
     return (
-        type(layer) in _KNOWN
+        type(layer) in _CONVOLUTIONS
         and isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
         and layer.weight.dtype == torch.float32
         and layer.out_channels > 1
@@ -67,10 +75,26 @@ def _fused(layer: nn.Module | None) -> tuple[str, list[float]]:
     """oneDNN's name of an activation, and its numbers; "none" for any other layer."""
     if type(layer) is nn.ReLU:
         return "relu", []
-    return ("leaky_relu", [layer.negative_slope]) if type(layer) is nn.LeakyReLU else ("none", [])
+    if type(layer) is nn.LeakyReLU and layer.negative_slope >= 0:  # rises, as a pooling between the two asks for
+        return "leaky_relu", [layer.negative_slope]
+    return "none", []
 
 
-class _Packed(nn.Module):
+class _PackedLinear(nn.Module):
+    """A layer of sums over all that it is given, without an activation."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self._bias = None if layer.bias is None else layer.bias.detach()
+        weight = layer.weight.detach()
+        self._arranged = torch.ops.mkldnn._reorder_linear_weight(weight, None)  # None: for any number of images
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._arranged, self._bias, "none", [], "")
+        return out
+
+
+class _PackedConvolution(nn.Module):
     """A convolution, or a transposed one, and its activation."""
 
     def __init__(self, layer: Any, activation: str, numbers: list[float]) -> None:
@@ -78,18 +102,23 @@ class _Packed(nn.Module):
         ops: Any = torch.ops.mkldnn
         self._bias = None if layer.bias is None else layer.bias.detach()
         stride, padding, dilation = (list(part) for part in (layer.stride, layer.padding, layer.dilation))
-        weight = layer.weight.detach()
+        self._weight: Callable[[], Tensor] = lambda: layer.weight
         if isinstance(layer, UpsampledConv2d):
-            weight, stride, padding = layer.kernel(), [2, 2], [1, 1]
+            self._weight, stride, padding = layer.kernel, [2, 2], [1, 1]
         if type(layer) is nn.Conv2d:
-            arranged, self._call = ops._reorder_convolution_weight, ops._convolution_pointwise
-            how = [padding, stride, dilation, layer.groups]
+            self._arrange, self._call = ops._reorder_convolution_weight, ops._convolution_pointwise
+            self._how = [padding, stride, dilation, layer.groups]
         else:
-            arranged, self._call = ops._reorder_convolution_transpose_weight, ops._convolution_transpose_pointwise
-            how = [padding, [0, 0], stride, dilation, layer.groups]
-        self._weight = arranged(weight.contiguous(), *how, [])  # []: for any number of images
-        self._how = [*how, activation, numbers, ""]
+            self._arrange = ops._reorder_convolution_transpose_weight
+            self._call = ops._convolution_transpose_pointwise
+            self._how = [padding, [0, 0], stride, dilation, layer.groups]
+        self._activation = [activation, numbers, ""]
+        self._arranged: dict[torch.Size, Tensor] = {}  # by the size of one image's map; threads may fill it at once
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self._call(x, self._weight, self._bias, *self._how)
+        size = x.shape[1:]
+        if size not in self._arranged:
+            weight = self._weight().detach().contiguous()
+            self._arranged[size] = self._arrange(weight, *self._how, [1, *size])  # for any number of images
+        out: Tensor = self._call(x, self._arranged[size], self._bias, *self._how, *self._activation)
         return out

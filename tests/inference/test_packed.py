@@ -68,5 +68,31 @@ def test_what_a_packed_layer_cannot_be_stays() -> None:
 def test_weights_that_stay_are_shared() -> None:
     model = models.built("dcvae", {"width": 0.1, "latent_dim": 16, "image_size": 32})
     own = packed(model)
-    assert own.encoder[-1].weight is model.encoder[-1].weight
+    assert own.decoder[-1].weight is model.decoder[-1].weight
     assert isinstance(model.encoder[0], nn.Conv2d)
+
+
+def test_a_code_is_the_same_alone_and_among_others() -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(4096, 96)).eval()
+    own = packed(layers)
+    assert not any(isinstance(layer, nn.Linear) for layer in own)
+    x = torch.randn(8, 1, 64, 64)
+    with torch.inference_mode():
+        together = own(x)
+        torch.testing.assert_close(together, layers(x), rtol=1e-5, atol=3e-6)
+        for n in range(1, 8):
+            assert torch.equal(own(x[:n]), together[:n])
+
+
+def test_an_activation_behind_a_pooling_is_a_part_of_the_layer_before_it_where_it_rises() -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.MaxPool2d(2), nn.LeakyReLU(-0.5)
+    ).eval()
+    own = packed(layers)
+    assert [type(own[i]) for i in (1, 2, 4, 5)] == [nn.MaxPool2d, nn.Identity, nn.MaxPool2d, nn.LeakyReLU]
+    for size in (32, 40, 32):  # weights are arranged by it
+        x = torch.randn(3, 1, size, size)
+        with torch.inference_mode():
+            torch.testing.assert_close(own(x), layers(x), rtol=1e-6, atol=1e-6)
