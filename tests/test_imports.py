@@ -50,6 +50,15 @@ def test_every_module_is_in_a_room_and_imports_what_its_room_may(module: Module)
         assert "streamlit" not in tops
 
 
+def test_whoever_looks_loads_no_compiler() -> None:
+    """Lightning Fabric brings PyTorch's along, and with it half the time and a fifth of the memory of a start."""
+    trains = [module.name for module in MODULES if "lightning_fabric.Fabric" in module.imported(lazily_too=False)]
+    assert trains == ["fas_core.bench.train", "fas_core.training.train"]
+    slow = {"lightning_fabric.Fabric", *trains}
+    at_start = [module.name for module in MODULES if slow & set(module.imported(lazily_too=False))]
+    assert [name for name in at_start if not _starts(name, ("fas_core.training", "fas_core.bench"))] == []
+
+
 def test_each_room_is_on_one_floor_and_there() -> None:
     rooms = [room for floor in FLOORS for room in floor]
     assert len(set(rooms)) == len(rooms)

@@ -119,10 +119,10 @@ def _seconds_of_caching(paths: list[Path], data: Manifest, cache: Path, precisio
 def _bare_rate(path: Path, n: int) -> float:
     """Images per second of the model alone, on a CPU the faster of two ways: cores together, or each by itself."""
     loaded = infer.loaded(path)
-    fabric = devices.one_device("auto", infer.settled_precision([loaded], "auto"))
-    network = infer.ready(loaded, fabric)
+    place = devices.one_device("auto", infer.settled_precision([loaded], "auto"))
+    network = infer.ready(loaded, place)
     given = loaded.model.input
-    x = torch.rand(infer.batch_size(fabric), given.channels, given.size, given.size)
+    x = torch.rand(infer.batch_size(place), given.channels, given.size, given.size)
     batches = max(4, n // len(x))
 
     def one_batch(_: int) -> None:
@@ -133,13 +133,13 @@ def _bare_rate(path: Path, n: int) -> float:
             list(pool.map(one_batch, range(cores)))  # warms up
             start = time.perf_counter()
             list(pool.map(one_batch, range(batches)))
-            if fabric.device.type == "cuda":
+            if place.device.type == "cuda":
                 torch.cuda.synchronize()
             return batches * len(x) / (time.perf_counter() - start)
 
     threads = torch.get_num_threads()
     try:
-        return max(map(rate, {1, threads} if fabric.device.type == "cpu" else {1}))
+        return max(map(rate, {1, threads} if place.device.type == "cpu" else {1}))
     finally:
         torch.set_num_threads(threads)
 

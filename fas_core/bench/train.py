@@ -61,7 +61,7 @@ def _steps(
     name: str, config: Json, batch: int, precision: str, layout: torch.memory_format, as_written: bool = False
 ) -> Any:
     """A function that does one step of a freshly initialised model on one random batch."""
-    fabric = devices.one_device("auto", precision)
+    fabric = devices.all_processes("auto", precision)
     torch.manual_seed(0)
     model = models.trainable(name, config).to(fabric.device).train()
     if as_written:
@@ -101,7 +101,7 @@ def _loaded(images: int, steps: int = 100) -> float:
         paths["sample_id"] = paths["path"]
         contents = np.zeros((images, CONTENT_BYTES), np.uint8)
         split = train.Split(Path(folder), paths, paths[:0], contents, contents[:0])
-        with train._Batches(split, experiment, devices.one_device("cpu", "fp32"), contents) as feed:
+        with train._Batches(split, experiment, devices.all_processes("cpu", "fp32"), contents) as feed:
             for step, _, _ in feed.from_step(0, Input()):
                 if step == steps:
                     break

@@ -58,12 +58,12 @@ def figures(n: int = IMAGES, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str
     """
     with tempfile.TemporaryDirectory() as folder:
         files = {name: write_checkpoint(Path(folder), name) for name in EXPERIMENTS}
-        fabric = devices.one_device("cpu", "fp32")
+        place = devices.one_device("cpu", "fp32")
         works: dict[str, Callable[[], object]] = {}
         for name, file in files.items():
             loaded = infer.loaded(file)
             codes = traversal.from_prior(traversal.STEPS, loaded.form.latent_dim, 0)
-            works[name] = partial(predict.decoded, codes, infer.ready(loaded, fabric))
+            works[name] = partial(predict.decoded, codes, infer.ready(loaded, place))
         seconds = bench.medians(works, rounds)
         run = write_run(Path(folder), files[IN_PAGE], n)
         return {f"{name}_milliseconds": 1000 * value for name, value in seconds.items()} | _in_page(run, keys)

@@ -23,7 +23,6 @@ from typing import Any, NamedTuple, Protocol, TypeVar, final
 import numpy as np
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from fas_core import models, scores, storage
@@ -47,7 +46,7 @@ from fas_core.runs import encrypted, encrypting, signatures, store, tombstones
 from fas_core.runs.lock import claimed
 from fas_core.runs.tombstones import Tombstone
 from fas_core.training import checkpoint, devices
-from fas_core.training.devices import ONNX, PRECISIONS
+from fas_core.training.devices import ONNX, PRECISIONS, Place
 from fas_core.training.known import Known
 
 _log = logging.getLogger(__name__)
@@ -105,7 +104,7 @@ class Plan:
 class Ready:
     """A model on the device that it runs on, in the precision that it runs in; `ready` makes it."""
 
-    fabric: Fabric
+    place: Place
     model: Model
     form: Form
     gives_features: bool = False
@@ -413,10 +412,10 @@ def require_same_code(run: store.Run, each: Loaded) -> None:
 
 def write_shards(plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work], advance: Advance) -> None:
     """Computes some shards in this process and writes them; `checkpoints`: one per target of the plan."""
-    fabrics = [devices.one_device(plan.device, target.info.precision) for target in plan.targets]
+    places = [devices.one_device(plan.device, target.info.precision) for target in plan.targets]
     networks = [
-        ready(each, fabric, gives_features=bool(target.info.patches), compiles=plan.compiles)
-        for fabric, each, target in zip(fabrics, checkpoints, plan.targets, strict=True)
+        ready(each, place, gives_features=bool(target.info.patches), compiles=plan.compiles)
+        for place, each, target in zip(places, checkpoints, plan.targets, strict=True)
     ]
     with ThreadPoolExecutor(1) as writer, closing(_computed(networks, works, plan, advance)) as computed:
         written: Future[None] | None = None
@@ -429,21 +428,20 @@ def write_shards(plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work
             written.result()
 
 
-def ready(each: Loaded, fabric: Fabric, *, gives_features: bool = False, compiles: bool = False) -> Ready:
+def ready(each: Loaded, place: Place, *, gives_features: bool = False, compiles: bool = False) -> Ready:
     """A checkpoint's model where and how it computes: packed on a CPU in fp32; `compiles`: by
     `torch.compile` on a GPU, which takes the model a minute once. Where it cannot be compiled, that is warned of."""
-    model = each.model.to(fabric.device)
-    is_exact = fabric.strategy.precision.precision == PRECISIONS["fp32"]
-    if fabric.device.type == "cpu" and is_exact and not (each.origin.is_foreign or model.is_of_cpu):
+    model = each.model.to(place.device)
+    if place.device.type == "cpu" and not (place.is_bf16 or each.origin.is_foreign or model.is_of_cpu):
         model = packed(model)
-    network = Ready(fabric, model, each.form, gives_features)
-    return _compiled(network, each.path) if compiles and fabric.device.type == "cuda" else network
+    network = Ready(place, model, each.form, gives_features)
+    return _compiled(network, each.path) if compiles and place.device.type == "cuda" else network
 
 
 def _compiled(network: Ready, path: Path) -> Ready:
     """The model is compiled in its place, so that another shard finds it so; tried on a batch, as that compiles it."""
     model = network.model
-    whole = replace(network, filled_to=batch_size(network.fabric))
+    whole = replace(network, filled_to=batch_size(network.place))
     if model._compiled_call_impl is not None:
         return whole
     given, conditions = model.input, model.conditions
@@ -483,14 +481,14 @@ def settled_precision(checkpoints: Sequence[Loaded], device: str) -> str:
     """bf16 where the processor has it and a few batches take less than four fifths of the time of fp32."""
     seconds = {}
     for precision in PRECISIONS:
-        fabric = devices.one_device(device, precision)
-        if not devices.has_bf16(fabric.device):
+        place = devices.one_device(device, precision)
+        if not devices.has_bf16(place.device):
             return "fp32"
-        batch = batch_size(fabric)
+        batch = batch_size(place)
         given = checkpoints[0].model.input
         x = torch.rand(batch, given.channels, given.size, given.size)
         best = math.inf
-        networks = [ready(each, fabric) for each in checkpoints]
+        networks = [ready(each, place) for each in checkpoints]
         for _ in range(4):  # the first one warms up
             start = time.perf_counter()
             for network in networks:
@@ -500,9 +498,9 @@ def settled_precision(checkpoints: Sequence[Loaded], device: str) -> str:
     return "bf16" if seconds["bf16"] < 0.8 * seconds["fp32"] else "fp32"
 
 
-def batch_size(fabric: Fabric) -> int:
+def batch_size(place: Place) -> int:
     """Images that go through the models at once."""
-    return BATCH_CPU if fabric.device.type == "cpu" else BATCH_GPU
+    return BATCH_CPU if place.device.type == "cpu" else BATCH_GPU
 
 
 def _missing(
@@ -563,7 +561,7 @@ def _computed(
 ) -> Generator[tuple[Work, list[_Part]]]:
     """Every shard in turn, computed."""
     parts: list[_Part] = []
-    by_core = networks[0].fabric.device.type == "cpu" and all(network.model.is_reentrant for network in networks)
+    by_core = networks[0].place.device.type == "cpu" and all(network.model.is_reentrant for network in networks)
     in_order = _parts_by_core if by_core else _parts_in_turn
     with closing(in_order(networks, works, plan)) as computed:
         for work, part, is_last in computed:
@@ -604,13 +602,13 @@ def _parts_by_core(networks: Sequence[Ready], works: Sequence[Work], plan: Plan)
 def _parts_in_turn(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> Generator[tuple[Work, _Part, bool]]:
     """As `_parts_by_core`, for a GPU, and for models that one thread alone may call: others read, and the outputs of a
     batch are fetched when the next one is on its way."""
-    fabric = networks[0].fabric
-    length, is_gpu = batch_size(fabric), fabric.device.type == "cuda"
+    place = networks[0].place
+    length, is_gpu = batch_size(place), place.device.type == "cuda"
 
     def batch_of(_: Work, start: int, pictures: Callable[[], Pictures]) -> _Batch:
         return _Batch.of(pictures(), start, pinned=is_gpu)
 
-    fetch = _Fetching(fabric.device)
+    fetch = _Fetching(place.device)
     waiting: Callable[[], tuple[Work, _Part, bool]] | None = None
 
     def fetched(work: Work, batch: _Batch, is_last: bool) -> Callable[[], tuple[Work, _Part, bool]]:
@@ -688,11 +686,11 @@ def device_outputs(network: Ready, x: torch.Tensor, told: torch.Tensor | None = 
     `told` as of `Model.outputs`. Raises BadInputError as that, and where the model says other things than of the images
     it was tried on.
     """
-    fabric, model, form, n = network.fabric, network.model, network.form, len(x)
+    place, model, form, n = network.place, network.model, network.form, len(x)
     x, told = _filled(x, network.filled_to), None if told is None else _filled(told, network.filled_to)
-    x = fabric.to_device(x).contiguous(memory_format=model.memory_format)
-    with fabric.autocast():
-        out = model.outputs(x, None if told is None else fabric.to_device(told))
+    x = place.to_device(x).contiguous(memory_format=model.memory_format)
+    with place.autocast():
+        out = model.outputs(x, None if told is None else place.to_device(told))
         features = {"features": model.patches(x)} if network.gives_features else {}
     if (out.latents.shape[1], out.reconstructions is not None, tuple(out.losses)) != astuple(form):
         raise BadInputError(

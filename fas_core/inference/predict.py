@@ -72,8 +72,8 @@ def ready(run: Run, device: str = "auto") -> Ready:
         raise BadInputError(f"{path} is another checkpoint than the one of Run {run.info.name}. Bring that one back.")
     loaded = infer.loaded_of(run, path)
     infer.require_same_code(run, loaded)
-    fabric = devices.one_device("cpu" if loaded.model.is_of_cpu else device, run.info.precision)
-    return infer.ready(loaded, fabric, gives_features=bool(run.info.patches))
+    place = devices.one_device("cpu" if loaded.model.is_of_cpu else device, run.info.precision)
+    return infer.ready(loaded, place, gives_features=bool(run.info.patches))
 
 
 def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto", *, model: Ready | None = None) -> Outputs:
@@ -85,7 +85,7 @@ def outputs_of(run: Run, raw: NDArray[np.float32], device: str = "auto", *, mode
     with_model = model or ready(run, device)
     infer.require_pixels_alone(with_model.model, f"The model of Run {run.info.name}")
     x, inputs = preparing.prepared(raw, with_model.model.input)
-    parts, size = [], infer.batch_size(with_model.fabric)
+    parts, size = [], infer.batch_size(with_model.place)
     for start in range(0, len(x), size):
         tensors = infer.device_outputs(with_model, torch.from_numpy(x[start : start + size]))
         parts.append({name: tensor.cpu().numpy() for name, tensor in tensors.items()})
@@ -105,11 +105,11 @@ def decoded(codes: NDArray[np.floating], model: Ready) -> NDArray[np.uint8]:
     d = model.form.latent_dim
     if codes.ndim != 2 or codes.shape[1] != d:
         raise BadInputError(f"Codes of shape {codes.shape} cannot be decoded: the model's have {d} numbers each.")
-    size = max(DECODED_AT_ONCE, infer.batch_size(model.fabric))
+    size = max(DECODED_AT_ONCE, infer.batch_size(model.place))
     parts = []
     for start in range(0, len(codes), size):
-        z = model.fabric.to_device(torch.from_numpy(codes[start : start + size].astype(np.float32)))
-        with model.fabric.autocast():
+        z = model.place.to_device(torch.from_numpy(codes[start : start + size].astype(np.float32)))
+        with model.place.autocast():
             parts.append(infer.displayed(model.model.painted(z)).cpu().numpy())
     return np.concatenate(parts) if parts else np.empty((0, *preparing.shape_of_pictures(model.model.input)), np.uint8)
 

@@ -7,10 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
@@ -20,6 +19,9 @@ from fas_core.models.conditions import Conditions
 from fas_core.models.draws import Draws
 from fas_core.models.input import GRAY
 from fas_core.models.input import Input as Input  # whoever writes a model finds both in one place
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 HIGHER_IS = ("attack", "bona_fide")  # which class a higher value of a loss speaks for
 PROBED = 5  # images, in `Model.form`: a number that is hardly one of the other dimensions

@@ -1,16 +1,21 @@
-"""Where the network runs and how precisely, through lightning-fabric."""
+"""Where the network runs and how precisely; the processes of a training are lightning-fabric's."""
 
 from __future__ import annotations
 
 import atexit
 import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
 
 import torch
-from lightning_fabric import Fabric
 
 from fas_core.errors import BadInputError
 
-PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
+if TYPE_CHECKING:  # it loads PyTorch's compiler, which takes as long as PyTorch itself and trains alone
+    from lightning_fabric import Fabric
+
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}  # ours: as Fabric calls it
 ONNX = "fp32-onnx"  # fp32 by ONNX Runtime instead of PyTorch, on the CPU; for looking alone
 
 
@@ -32,10 +37,28 @@ def require_known(device: str, precision: str, *, onnx: bool = False) -> None:
         raise BadInputError(f"--precision {precision}: choose auto, {', '.join(precisions[:-1])} or {precisions[-1]}.")
 
 
-def one_device(device: str, precision: str) -> Fabric:
-    """One process on one device, in one of PRECISIONS or ONNX; `auto` takes a GPU where there is one."""
-    kind = PRECISIONS["fp32" if precision == ONNX else precision]
-    return Fabric(accelerator=device, devices=1, precision=kind)  # type: ignore[arg-type]
+@final
+@dataclass(frozen=True)
+class Place:
+    """A device of this process, and whether a model computes in bf16 there where that is enough, else in fp32."""
+
+    device: torch.device
+    is_bf16: bool
+
+    def autocast(self) -> AbstractContextManager[object]:
+        return torch.autocast(self.device.type, torch.bfloat16) if self.is_bf16 else nullcontext()
+
+    def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A GPU copies beside the work that it has."""
+        return tensor.to(self.device, non_blocking=self.device.type == "cuda")
+
+
+def one_device(device: str, precision: str) -> Place:
+    """Where a model looks, in one of PRECISIONS or ONNX; `auto` takes a GPU where there is one, as Fabric does."""
+    if device == "auto":
+        kinds = {"mps": torch.backends.mps.is_available(), "cuda": torch.cuda.is_available()}
+        device = next((kind for kind, is_there in kinds.items() if is_there), "cpu")
+    return Place(torch.device(device) if device == "cpu" else torch.device(device, 0), precision == "bf16")
 
 
 def n_processes() -> int:
@@ -45,15 +68,18 @@ def n_processes() -> int:
 
 def all_processes(device: str, precision: str) -> Fabric:
     """This process as one of those that `torchrun` has started, in touch with the others; alone without `torchrun`."""
+    from lightning_fabric import Fabric
+
+    kind = PRECISIONS[precision]
     if n_processes() == 1:
-        return one_device(device, precision)
+        return Fabric(accelerator=device, devices=1, precision=kind)  # type: ignore[arg-type]
     local = int(os.environ["LOCAL_WORLD_SIZE"])
     fabric = Fabric(
         accelerator=device,
         devices=local,
         num_nodes=n_processes() // local,
         strategy="ddp",
-        precision=PRECISIONS[precision],  # type: ignore[arg-type]
+        precision=kind,  # type: ignore[arg-type]
     )
     fabric.launch()
     atexit.register(torch.distributed.destroy_process_group)  # else its threads can abort a process that ends

@@ -83,6 +83,6 @@ def test_only_a_gpu_with_many_images_is_worth_it(network: Ready, monkeypatch: py
 
     loaded = Loaded(Path("m"), network.model, {}, None, models.origin_of_files(), network.form)
     monkeypatch.setattr(infer, "_compiled", lambda each, _: replace(each, filled_to=256))
-    on_gpu = SimpleNamespace(device=Cuda("cpu"), strategy=network.fabric.strategy)
-    assert [infer.ready(loaded, fabric, compiles=compiles).filled_to for fabric, compiles in
-            ((on_gpu, True), (on_gpu, False), (network.fabric, True))] == [256, 0, 0]  # fmt: skip
+    on_gpu = SimpleNamespace(device=Cuda("cpu"), is_bf16=False)
+    assert [infer.ready(loaded, place, compiles=compiles).filled_to for place, compiles in
+            ((on_gpu, True), (on_gpu, False), (network.place, True))] == [256, 0, 0]  # fmt: skip
