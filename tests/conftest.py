@@ -10,7 +10,9 @@ from pathlib import Path
 # Tests run beside each other, one process per core: threads of PyTorch and BLAS would only wait for each other there.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # numba, once it is used, gives PyTorch as many as it has itself
-# What one process has compiled is there for the others, and for the next run.
+# What one process has compiled is there for the others, and for the next run. Where Python is told to keep nothing, as
+# in containers, every process, server and command that is started from here would compile all modules and tests anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "numba"))
 
 # Nobody's own keys sign what tests make, nor are they asked about it; see `_own_cache` for each test.
