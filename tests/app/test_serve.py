@@ -27,5 +27,5 @@ def test_no_page_looks_through_the_sources_of_all_modules(monkeypatch: pytest.Mo
     serve.load_pages()
     assert len(looked_at) > 1000
     looked_at.clear()
-    assert not env_util.is_repl()  # as Streamlit asks before the first element
+    env_util.is_repl()  # as Streamlit asks before the first element
     assert len(looked_at) < 10
