@@ -64,7 +64,6 @@ st.html(
     "[data-testid=stElementContainer]:has(> [data-testid=stHtml] > style:only-child) { display: none; } "
     "[data-testid=stMultiSelect] [data-tag] { background: rgb(128 128 128 / 0.25); color: inherit; } "
     "[data-testid=stWidgetLabel], [data-testid=stWidgetLabel] [data-testid=stMarkdownContainer] { color: inherit; } "
-    "[data-testid=stCode] .token { color: inherit !important; } "
     "[data-testid=stHeading] h1 { font-size: 1.75rem; padding: 0.25rem 0; }</style>"
 )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app.charts import stress as charts
 from app.charts.plots import ErrorLine
+from app.components.command import show_command
 from app.session import faces, identity, operating, readers
 from app.session.cache import cached
 from app.session.sidebar import Shown, locked_words
@@ -67,7 +68,7 @@ def show_stress(shown: Shown, point: OperatingPoint) -> None:
             "level and these subsets. The model judges the test faces again under compression, blur, noise, other "
             "light, lower resolution and covers. That takes minutes; this tab shows each step that is complete:"
         )
-        st.code(commands(shown, point), language="bash", wrap_lines=True)
+        show_command(commands(shown, point))
         return
     st.write(told.sentence(escaped, lambda text: f"**{escaped(text)}**"))
     show_panels(told)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app.components import scatter as plot
+from app.components.command import show_command
 from app.components.scatter import Plane
 from app.latent.projecting import component_controls
 from app.parts.selection import Points
@@ -94,7 +95,7 @@ def chosen_steps(a: Run, place: DeltaGenerator) -> Steps:
             "training after each other. Make another in a terminal:",
             icon=":material/splitscreen_right:",
         )
-        st.code(MAKE_EPOCHS, language="bash")
+        show_command(MAKE_EPOCHS)
         st.stop()
     epochs = epochs_of(a, others)
     options = [EPOCHS, BESIDE] if epochs else [BESIDE]

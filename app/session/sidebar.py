@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import streamlit as st
 
+from app.components.command import show_command
 from app.components.link import copy_link
 from app.session import faces, identity, operating
 from app.session.address import keep_valid, link_params, put_in_address
@@ -311,14 +312,13 @@ def nothing_yet() -> None:
         st.header("There is no Run yet")
         here = f" --cache {shlex.quote(str(cache_folder()))}"
         st.write("A Run is what one checkpoint says about every image of a data set. Make the first one in a terminal:")
-        st.code(
+        show_command(
             "# rendered faces, small models, their Runs\n"
             "fas demo\n"
             "# your images\n"
             f"fas cache CHECKPOINT --data MANIFEST{here}\n"
             "# another system's scores; the column that names people as subject_id\n"
             f"fas scores import SCORES.csv --name NAME --column subject_id=PERSON{here}",
-            language="bash",
         )
     watch_jobs()  # also where nothing is under way yet: work may start in the next second
     st.stop()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from app.components.command import show_command
 from app.deciding.card_states import decision_forms, known_cards, show_state
 from app.deciding.freezing import card_form, just_saved
 from app.deciding.several_cards import side_by_side, verdicts
@@ -242,7 +243,7 @@ def operating_points() -> None:
             "views/threshold.py", label="Choose a threshold", icon=":material/tune:", query_params=link_params()
         )
         st.caption("On that page **Freeze** makes the card; in a terminal, these two commands do:")
-        st.code(commands(shown), language="bash", wrap_lines=True)
+        show_command(commands(shown))
         save_form(shown)
         return
     head = st.container()

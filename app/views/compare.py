@@ -19,6 +19,7 @@ from app.comparing.samples import show_samples
 from app.comparing.tables import show_groups, show_metrics
 from app.comparing.trainings import show_trainings
 from app.comparing.worse import SAMPLES_PART, show_decision
+from app.components.command import show_command
 from app.parts.head import head
 from app.session import operating, sidebar
 from app.session.others import others_control
@@ -115,7 +116,7 @@ def end_if_alike(systems: Sequence[System], *, n_runs: int) -> None:
         more = "" if n_runs > 1 else " Or make a second Run in a terminal:"
         st.info(escaped(str(error)) + more, icon=":material/compare:")
         if n_runs == 1:
-            st.code(MAKE_ANOTHER, language="bash")
+            show_command(MAKE_ANOTHER)
         st.stop()
 
 
@@ -125,7 +126,7 @@ def end_if_nothing_common(comparison: Comparison) -> None:
         return
     said = escaped(nothing_common_words(comparison.systems, " in the chosen subsets"))
     st.info(f"{said} Choose other Runs, or make one:", icon=":material/link_off:")
-    st.code(MAKE_ANOTHER, language="bash")
+    show_command(MAKE_ANOTHER)
     st.stop()
 
 

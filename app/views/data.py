@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.components.command import show_command
 from app.data import doubts, faces, known, picks, sheet, steps
 from app.data.known import DataSet
 from app.data.picks import Pick
@@ -34,8 +35,8 @@ def nothing_known() -> None:
     head("Data").answer.write(
         "No manifest is known here: start the app with one, or make a Run, which names the one it was made of."
     )
-    st.code(
-        "# your manifest\nfas app --data M.csv\n# rendered faces, small models, their Runs\nfas demo", language="bash"
+    show_command(
+        "# your manifest\nfas app --data M.csv\n# rendered faces, small models, their Runs\nfas demo",
     )
 
 

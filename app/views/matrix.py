@@ -11,6 +11,7 @@ import streamlit as st
 
 from app.charts import transfers as charts
 from app.charts.transfers import Heat
+from app.components.command import show_command
 from app.components.link import follow
 from app.parts.head import Head, head
 from app.session import operating, sidebar
@@ -244,7 +245,7 @@ def show_matrix(shown: Shown) -> None:
     st.caption(escaped(transfers.CAUTION + stated), help=HELP)
     if len(of.tested_on) == 1:
         st.caption("All Runs here are of one data set. What makes a second column:")
-        st.code("fas cache CHECKPOINT --data ANOTHER_MANIFEST", language="bash")
+        show_command("fas cache CHECKPOINT --data ANOTHER_MANIFEST")
     for note in (*of.notes, *notes):
         st.caption(escaped(note))
     show_models(of)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from app.components.command import show_command
 from app.parts.head import head
 from app.session import identity, saved
 from app.session.address import keep_valid
@@ -120,10 +121,9 @@ def nothing_yet() -> None:
         "While a training runs, this page shows its losses and reconstructions, and keeps them afterwards. "
         "Start one in a terminal:"
     )
-    st.code(
+    show_command(
         "fas train small_dcvae --data m.csv --out m.safetensors  # your images, listed in m.csv\n"
         "fas demo                                                # rendered faces",
-        language="bash",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,12 @@ def texts(at: AppTest) -> str:
     kinds = ("title", "header", "markdown", "caption", "info", "warning", "success", "error")
     elements = [element for kind in kinds for element in at.get(kind)]
     return "\n".join(f"{element.value}\n{getattr(element.proto, 'help', '')}".rstrip() for element in elements)
+
+
+def commands(at: AppTest) -> list[str]:
+    """What the page has somebody type in a terminal."""
+    drawn = [part.proto for part in at.get("bidi_component") if part.proto.component_name == "fas_command"]
+    return [json.loads(part.json)["text"] for part in drawn]
 
 
 def said_of_all(at: AppTest) -> str:

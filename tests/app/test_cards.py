@@ -13,6 +13,7 @@ from fas_core.metrics import operating_point as op
 from fas_core.reports import card as cardpage
 from fas_core.runs import store
 from fas_core.runs.upkeep import remove
+from tests.app.conftest import commands
 from tests.conftest import learned_samples, write_image_run
 
 from .conftest import page, texts
@@ -48,7 +49,7 @@ def test_the_sidebar_s_operating_point_is_frozen(tiny_cache: Path) -> None:
     )
     assert "No threshold is frozen yet" in texts(at)
     by_rule = f"fas threshold {store.open_run(tiny_cache, 'a').id} --score rec --rule 'apcer[paper]<=0.4' --level frame"
-    assert at.code[0].value.startswith(by_rule)
+    assert commands(at)[0].startswith(by_rule)
     assert "**a, rec per frame**" in texts(at)
     assert not save(at).exception
     [(_, content)] = card.cards(tiny_cache)[0]

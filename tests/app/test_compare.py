@@ -25,6 +25,7 @@ from fas_core.reports.palette import RUN_COLOURS
 from fas_core.runs import store
 from fas_core.runs.scorefile import scores_only_run
 from fas_core.runs.upkeep import remove
+from tests.app.conftest import commands
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 from .conftest import said_of_all, texts
@@ -241,7 +242,7 @@ def test_a_single_run_says_how_to_make_a_second(
         remove(store.open_run(tiny_cache, name))
     at = page_of(tiny_cache, monkeypatch, "a")
     assert "make a second Run" in at.info[0].value
-    assert "fas cache CHECKPOINT --data MANIFEST" in at.code[0].value
+    assert "fas cache CHECKPOINT --data MANIFEST" in commands(at)[0]
 
 
 def test_runs_without_a_common_sample(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

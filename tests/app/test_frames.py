@@ -16,8 +16,8 @@ from app.components import scatter
 from fas_core.derive import Work
 from fas_core.latent import alignment, frames, projection
 from fas_core.runs import store
+from tests.app.conftest import commands, texts
 from tests.app.conftest import page as opened
-from tests.app.conftest import texts
 from tests.conftest import tiny_samples, write_image_run
 
 EPOCHS = (1, 2, 4)
@@ -273,7 +273,7 @@ def test_one_run_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     at = opened("frames", cache=tmp_path, run="only")
     assert not at.exception
     assert "two to four side by side" in at.info[0].value
-    assert "--keep-epochs 1,2,4,8" in at.code[0].value
+    assert "--keep-epochs 1,2,4,8" in commands(at)[0]
 
 
 def test_scores_only_runs_are_not_offered_nor_shown(page: Callable[..., AppTest]) -> None:

@@ -21,6 +21,7 @@ from fas_core.derive import Work, parsed
 from fas_core.latent import projection
 from fas_core.reports.palette import BONA_FIDE_COLOUR, SPECIES_COLOURS, TRAINING_COLOUR, category_styles
 from fas_core.runs import selections, store
+from tests.app.conftest import commands
 from tests.app.conftest import page as app_page
 
 pytestmark = pytest.mark.usefixtures("fresh_caches")
@@ -513,7 +514,7 @@ def test_an_empty_cache_says_how_to_make_a_run(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("FAS_CACHE", str(tmp_path))
     at = app_page("latent")
     assert not at.exception
-    assert "fas demo" in at.code[0].value
+    assert "fas demo" in commands(at)[0]
 
 
 def test_a_plane_of_two_units_is_filled_by_both_and_keeps_what_lies_far_out() -> None:

@@ -20,6 +20,7 @@ from fas_core.latent import mixture, projection, training_rows
 from fas_core.runs import store
 from tests import conftest
 from tests.app.charts.test_ridges import labels
+from tests.app.conftest import commands
 from tests.app.conftest import page as app_page
 
 NUMBER, HOLDS = "How many Gaussians", "Which holds whom"  # parts of the page
@@ -326,4 +327,4 @@ def test_an_empty_cache_says_how_to_make_a_run(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("FAS_CACHE", str(tmp_path))
     at = app_page("likelihood")
     assert not at.exception
-    assert "fas demo" in at.code[0].value
+    assert "fas demo" in commands(at)[0]

@@ -12,6 +12,7 @@ from fas_core.evaluation import presentations, run_metrics
 from fas_core.metrics import limits, operating_point
 from fas_core.runs import duplicates, selections, store, tombstones
 from fas_core.runs.tombstones import Removal
+from tests.app.conftest import commands
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 
 from .conftest import page, texts
@@ -90,7 +91,7 @@ def test_an_empty_cache_says_how_to_fill_it(tmp_path: Path) -> None:
     at = page()
     assert not at.exception
     assert "There is no Run yet" in texts(at)
-    assert "fas demo" in at.code[0].value
+    assert "fas demo" in commands(at)[0]
 
 
 def test_work_under_way_is_shown_with_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

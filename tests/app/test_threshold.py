@@ -19,6 +19,7 @@ from fas_core.metrics import operating_point, uncertainty
 from fas_core.reports.palette import ALL_ATTACKS, Style
 from fas_core.runs import scorefile, store
 from fas_core.runs.scorefile import scores_only_run
+from tests.app.conftest import commands
 from tests.conftest import learned_samples, tiny_samples, write_image_run
 from tests.video_runs import write_video_run
 
@@ -402,7 +403,7 @@ def test_what_breaks_the_operating_point(tmp_path: Path, monkeypatch: pytest.Mon
     run = write_image_run(tmp_path, "m", samples, header={"model": "dcvae", "config": {"image_size": 32}})
     at = page("threshold", cache=tmp_path, run="m", score="rec", more="What breaks it?")
     assert not at.exception
-    [command] = [code.value for code in at.code]
+    [command] = commands(at)
     assert f"fas threshold {run.id} --score rec --rule 'bpcer<=0.05' --choose-on live --report-on seen_paper" in command
     assert f"fas stress {run.id} --threshold op.json" in command
     about = stressed.About(

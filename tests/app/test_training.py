@@ -17,6 +17,7 @@ from fas_core.evaluation.trainings import words_of
 from fas_core.runs import sweeps, traininglog
 from fas_core.runs.traininglog import Log, Training, metrics_log, resume_file, samples_file
 from fas_core.training import experiments
+from tests.app.conftest import commands
 from tests.conftest import tiny_samples, write_image_run
 
 from .conftest import page, texts
@@ -335,7 +336,7 @@ def test_an_experiment_that_says_little_is_shown_all_the_same(cache: Path) -> No
 def test_without_trainings_it_says_how_to_start_one(cache: Path) -> None:
     at = training()
     assert "There is no training yet" in texts(at)
-    assert "fas train small_dcvae --data m.csv --out m.safetensors" in at.code[0].value
+    assert "fas train small_dcvae --data m.csv --out m.safetensors" in commands(at)[0]
     write_image_run(cache, "a", tiny_samples())  # Runs alone change nothing
     assert "There is no training yet" in texts(training())
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.session.cache import clear
 from fas_core.runs import store
+from tests.app.conftest import commands
 
 from .conftest import MAIN, page, texts
 
@@ -28,7 +29,7 @@ def test_it_opens_on_every_kind_of_run(view: str, run: str, tiny_cache: Path) ->
 def test_it_says_how_to_make_a_first_run(view: str) -> None:
     at = page(view)
     assert not at.exception
-    assert "fas demo" in "\n".join(code.value for code in at.code)
+    assert "fas demo" in "\n".join(commands(at))
 
 
 @pytest.mark.parametrize("view", RUN_VIEWS)

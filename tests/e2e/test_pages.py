@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import BrowserContext, Locator, expect
 
+from fas_core.bench.drag import served_app
 from fas_core.runs import store
 from tests.conftest import SHARED
 
-from .conftest import Tab
+from .conftest import Tab, watched
 
 PAGES = {
     "": "Overview",
@@ -123,3 +124,29 @@ def test_a_gallery_page_is_turned_and_a_card_opens(tab: Tab, cache: Path) -> Non
     tab.settle()
     expect(tab.page.get_by_role("dialog")).to_contain_text("Metadata")
     tab.check()
+
+
+def test_commands_and_the_address_are_copied_and_nothing_is_fetched_to_colour_them(
+    context: BrowserContext, tab: Tab, cache: Path, tmp_path: Path
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.open(f"cards?{choice(cache, 'demo')}")
+    assert copied(tab, "Copy link to this view") == tab.page.url
+    tab.check()
+    fetched: list[str] = []
+    with served_app(tmp_path) as address, watched(context, address) as empty:
+        empty.page.on("request", lambda request: fetched.append(request.url))
+        empty.open("")
+        commands = empty.page.get_by_role("region", name="Commands")
+        expect(commands).to_contain_text("fas demo\n# your images\nfas cache CHECKPOINT --data MANIFEST")
+        assert copied(empty, "Copy") == commands.text_content()
+        empty.check()
+    assert fetched
+    assert not [url for url in fetched if "SyntaxHighlighter" in url]
+
+
+def copied(tab: Tab, button: str) -> str:
+    """What is in the clipboard after the button was clicked and said so."""
+    tab.page.get_by_role("button", name=button, exact=True).click()
+    expect(tab.page.get_by_role("button", name="Copied")).to_be_visible()
+    return str(tab.page.evaluate("navigator.clipboard.readText()"))
