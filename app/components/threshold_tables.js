@@ -14,6 +14,13 @@ const INDEPENDENT = "What the interval takes for independent: as many people, vi
 const AUC = "The share of pairs of an attack and a live sample in which the attack has the higher score.";
 const BPCER = "Bona fide presentation classification error rate: the share of live samples rejected as attacks.";
 
+const LETTER = 6.3; // pixels of a number's, as wide as they come
+const BESIDE = 12; // and between two columns
+
+// A column's width for its longest text, which may be of millions.
+const roomFor = (texts, least) =>
+  Math.max(least, Math.ceil(BESIDE + LETTER * Math.max(...texts.map((text) => text.length))));
+
 export class Tables extends Planes {
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -43,12 +50,14 @@ export class Tables extends Planes {
     this.speciesBox.replaceChildren(element("h2", "", "Attacks by species, worst first"));
     this.speciesRows = [];
     if (this.species.length) {
+      const through = this.species.map(({ n }) => `${grouped(n)} of ${grouped(n)}`);
+      const by = this.species.map((group) => many(group.n_units, group.by));
       const { table, body } = this.table(this.speciesBox, [
         ["Species", 132],
         [abbreviation("APCER", APCER), 128],
         ["", BAR + 12, "extra"],
-        ["Let through", 100, "number"],
-        [abbreviation("Interval by", INDEPENDENT), 92, "number more"],
+        ["Let through", roomFor(through, 100), "number"],
+        [abbreviation("Interval by", INDEPENDENT), roomFor(by, 92), "number more"],
         [abbreviation("AUC", AUC), 44, "number extra"],
       ]);
       table.setAttribute("aria-label", "APCER per species at this threshold, worst first");
@@ -112,7 +121,7 @@ export class Tables extends Planes {
       ["Subset", 120],
       ["Used for", 160],
       [abbreviation("BPCER", BPCER), 128],
-      ["Live", 64, "number"],
+      ["Live", 72, "number"],
       ["Worst APCER", 136],
       ["of species", 112],
       ["Its attacks", 76, "number"],

@@ -225,6 +225,34 @@ def test_one_class_says_why_there_are_no_curves(tab: Tab, address: str, cache: P
     tab.check()
 
 
+def test_large_counts_are_not_cut_off(tab: Tab, cache: Path) -> None:
+    n = 24_000
+    rows = pd.DataFrame({"sample_id": [f"{i}" for i in range(n)], "subset": "test", "score": np.arange(n) % 97})
+    rows["label"] = np.where(np.arange(n) % 2, "attack", "bona_fide")
+    rows["subject_id"] = rows["sample_id"]
+    rows["pai_species"] = np.where(rows["label"] == "attack", "paper", "")
+    run = scores_only_run(cache, "large", rows, ["score"], "")
+    tab.page.set_viewport_size({"width": 1920, "height": 1080})
+    tab.open(f"threshold?run=large ({run.id[:6]})")
+    type_threshold(tab, "1000")
+    species = tab.page.get_by_role("table", name="APCER per species at this threshold, worst first")
+    expect(species).to_contain_text("12,000 of 12,000")
+    cut = species.evaluate("""(table) => {
+        const texts = document.createTreeWalker(table.tBodies[0], NodeFilter.SHOW_TEXT);
+        const cut = [];
+        while (texts.nextNode()) {
+            const range = document.createRange();
+            range.selectNodeContents(texts.currentNode);
+            const cell = texts.currentNode.parentElement.closest('td').getBoundingClientRect();
+            const { left, right, width } = range.getBoundingClientRect();
+            if (width && (left < cell.left - 0.5 || right > cell.right + 0.5)) cut.push(texts.currentNode.data);
+        }
+        return cut;
+    }""")
+    assert cut == []
+    tab.check()
+
+
 def test_a_limit_and_what_is_feared_stay_in_sight(tab: Tab, cache: Path) -> None:
     """What was asked for stays asked for when the slider takes over, and says whether it holds, as the core does."""
     rows = rows_with_ties().assign(score=lambda table: table["score"].clip(-2, 2).fillna(0))
