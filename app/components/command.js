@@ -2,7 +2,8 @@
 
 import { copy } from "./copying.js";
 
-export default function ({ data, parentElement }) {
+export default function (component) {
+  const { data, parentElement } = component;
   parentElement.querySelector("pre").textContent = data.text;
   const button = parentElement.querySelector("button");
   button.onclick = async () => {

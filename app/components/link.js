@@ -23,9 +23,9 @@ function mendHistory() {
   };
 }
 
-export default function ({ parentElement }) {
+export default function (component) {
   mendHistory();
-  const button = parentElement.querySelector("button");
+  const button = component.parentElement.querySelector("button");
   const words = button.querySelector("span");
   button.onclick = async () => {
     await copy(window.location.href);

@@ -32,8 +32,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         bundle.bundled(tmp_path / "entry.js")
 
 
-def test_there_are_nine_components() -> None:
-    names = "before_after drawing gallery reviewer saving scatter strip threshold zoom"
+def test_there_are_eleven_components() -> None:
+    names = "before_after command drawing gallery link reviewer saving scatter strip threshold zoom"
     assert [path.stem for path in ENTRIES] == names.split()
 
 
