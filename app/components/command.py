@@ -15,10 +15,10 @@ _mount = mounted(
 )
 
 
-def show_command(text: str, *, key: str = "command") -> None:
-    """Draws lines that somebody types. `key` differs where a page has several.
+def show_command(text: str) -> None:
+    """Draws lines that somebody types, once on a page.
 
     Not `st.code`, for which the browser fetches and starts 1.6 MB that knows the colours of three hundred languages:
     the page is settled half a second later.
     """
-    _mount(key=key, data={"text": text})
+    _mount(key="command", data={"text": text})
