@@ -323,7 +323,7 @@ def page_bar(
     st.html(BAR_STAYS_IN_VIEW)
     pages = math.ceil(len(rows) / per_page)
     with st.container(key=BAR, horizontal=True, vertical_alignment="center"):
-        page = st.pagination(pages, key=key, bind="query-params")
+        page = st.pagination(pages, max_visible_pages=5, key=key, bind="query-params")  # room for the count
         first = (page - 1) * per_page
         shown = rows[first : first + per_page]
         st.caption(f"{first + 1:,}–{first + len(shown):,} of {len(rows):,} images", help=help)

@@ -44,8 +44,8 @@ ON_WHAT_IS_COMPARED = (
     "for each Run on what is judged, anew in every resample. Differences, flips and images are of A and one other."
 )
 MAKE_ANOTHER = (
-    "fas cache CHECKPOINT --data MANIFEST              # another checkpoint on the same images\n"
-    "fas scores import SCORES.csv --name NAME          # another system's scores for the same samples"
+    "# another checkpoint on the same images\nfas cache CHECKPOINT --data MANIFEST\n"
+    "# another system's scores for the same samples\nfas scores import SCORES.csv --name NAME"
 )
 
 

@@ -122,8 +122,8 @@ def nothing_yet() -> None:
         "Start one in a terminal:"
     )
     show_command(
-        "fas train small_dcvae --data m.csv --out m.safetensors  # your images, listed in m.csv\n"
-        "fas demo                                                # rendered faces",
+        "# your images, listed in m.csv\nfas train small_dcvae --data m.csv --out m.safetensors\n"
+        "# rendered faces, small models, their Runs\nfas demo",
     )
 
 
