@@ -333,7 +333,7 @@ class Gate:
             if state["is_shut"]:
                 return
             state["is_shut"] = True
-            with contextlib.suppress(Exception):  # the browser may have gone
+            with contextlib.suppress(OSError, RuntimeError):  # the browser has gone, or was told the end already
                 if state["is_accepted"]:
                     await send({"type": "websocket.send", "bytes": _way_out(session.reason or "expired")})
                 await send({"type": "websocket.close", "code": POLICY_VIOLATION})
@@ -363,11 +363,12 @@ class Gate:
 def _is_of_person(data: bytes) -> bool:
     """Whether a message of the browser says that somebody does something: pages that follow a training ask by
     themselves."""
+    from google.protobuf.message import DecodeError
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
     try:
         message = BackMsg.FromString(data)
-    except Exception:  # no message: Streamlit shuts the websocket
+    except DecodeError:  # Streamlit shuts the websocket
         return False
     return message.WhichOneof("type") == "rerun_script" and not message.rerun_script.is_auto_rerun
 

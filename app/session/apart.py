@@ -272,7 +272,7 @@ def main() -> None:
         threading.Thread(target=_end_with, args=(asked, watched), daemon=True).start()
         try:
             answer = ("", "", _of_module(module, name)(*arguments))
-        except Exception as error:
+        except Exception as error:  # of any kind: it is raised again in the server, which has asked
             logging.getLogger(__name__).info("%s of %s failed", name, module, exc_info=True)
             answer = (type(error).__module__, type(error).__qualname__, str(error))
         watched.set()

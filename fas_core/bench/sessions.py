@@ -165,6 +165,8 @@ def _is_error(said: Any) -> bool:
 
 def _turned(pages: list[Any], errors: list[str]) -> list[float]:
     """All pages are turned at once; the milliseconds of those that were."""
+    from playwright.sync_api import Error  # no dependency here; whoever has pages has it
+
     for page in pages:
         page.evaluate(_START)
     milliseconds = []
@@ -172,6 +174,6 @@ def _turned(pages: list[Any], errors: list[str]) -> list[float]:
         try:
             milliseconds.append(float(page.evaluate("() => window.fasTurn")["milliseconds"]))
             page.wait_for_function(HAS_RUN)
-        except Exception as error:  # playwright's own, which is no dependency here
+        except Error as error:
             errors.append(str(error))
     return milliseconds

@@ -285,7 +285,7 @@ def _orientation(image: Image.Image) -> int:
     """
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged metadata raises anything, too
+    except Exception:  # noqa: BLE001 - damaged metadata raises anything, too
         return 1
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 

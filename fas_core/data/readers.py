@@ -264,7 +264,7 @@ class _Processes:
         def copy(future: Future[_Laid]) -> None:
             try:
                 copied.set_result(self._copied(start, future.result()))
-            except (Exception, CancelledError) as error:
+            except (Exception, CancelledError) as error:  # noqa: BLE001 - raised where the pictures are asked for
                 copied.set_exception(error)
             finally:
                 self._free.put(start)

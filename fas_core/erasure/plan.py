@@ -410,7 +410,7 @@ def _used_by(file: Path, contents: Sequence[NDArray[np.uint8]]) -> str:
         known = checkpoint.known_of(file)
     except ImportError:
         return "may have learned from them: without PyTorch (the extra train) its record cannot be read"
-    except Exception:  # safetensors has an exception of its own for what is no such file
+    except (BadInputError, OSError):
         return UNKNOWN
     if known is None:
         return UNKNOWN

@@ -450,7 +450,7 @@ def _compiled(network: Ready, path: Path) -> Ready:
     try:
         model.compile(dynamic=False)
         device_outputs(whole, x, told)
-    except Exception as error:  # of whatever compilers there are, or are not
+    except Exception as error:  # noqa: BLE001 - of whatever compilers there are, or are not
         model._compiled_call_impl = None
         words = " ".join(str(error).split())[:200]
         _log.warning("%s is computed without being compiled: %s: %s", path.name, type(error).__name__, words)

@@ -227,7 +227,7 @@ class _Session:
     def _outputs(self, names: Sequence[str], x: NDArray[Any]) -> list[NDArray[Any]]:
         try:
             outputs = self._session.run(list(names), {self._input: x}, self._options)
-        except Exception as error:
+        except Exception as error:  # a class of its own again
             raise BadInputError(f"{self._called} failed on {len(x)} images: {_said(error)}") from error
         for name, array in zip(names, outputs, strict=True):
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":

@@ -109,13 +109,19 @@ def _difference(expected: Mapping[str, torch.Tensor], weights: Mapping[str, torc
 
 
 def known_of(path: Path) -> Known | None:
-    """The images that a checkpoint's training has used; None where it does not say."""
+    """The images that a checkpoint's training has used; None where it does not say.
+
+    Raises BadInputError where the file is no safetensors file.
+    """
     _require_file(path)
-    with safe_open(path, "np") as file:
-        names = set(file.keys())
-        if not {f"{CONTENT}learned", f"{CONTENT}dev"} <= names:
-            return None
-        return Known(file.get_tensor(f"{CONTENT}learned"), file.get_tensor(f"{CONTENT}dev"))
+    try:
+        with safe_open(path, "np") as file:
+            names = set(file.keys())
+            if not {f"{CONTENT}learned", f"{CONTENT}dev"} <= names:
+                return None
+            return Known(file.get_tensor(f"{CONTENT}learned"), file.get_tensor(f"{CONTENT}dev"))
+    except (SafetensorError, OSError) as error:
+        raise BadInputError(_incomplete(path, error)) from error
 
 
 def header_of(path: Path) -> Json:
@@ -158,9 +164,7 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise BadInputError(
-            f"{path} is not a complete safetensors file ({error}). If it was cut short, copy or train it again."
-        ) from error
+        raise BadInputError(_incomplete(path, error)) from error
 
 
 def _is_pickled(path: Path) -> bool:
@@ -179,6 +183,10 @@ def _require_file(path: Path) -> None:
     if not path.is_file():
         what = "is no regular file" if path.exists() else "does not exist"
         raise BadInputError(f"Checkpoint {path} {what}. 'fas train' writes one.")
+
+
+def _incomplete(path: Path, error: Exception) -> str:
+    return f"{path} is not a complete safetensors file ({error}). If it was cut short, copy or train it again."
 
 
 def _not_ours(path: Path) -> str:

@@ -60,6 +60,8 @@ def test_truncated_files_are_named(saved: Path, keep: int) -> None:
     saved.write_bytes(saved.read_bytes()[:keep])
     with pytest.raises(BadInputError, match=r"m.safetensors is not a complete safetensors file"):
         checkpoint.loaded(saved)
+    with pytest.raises(BadInputError, match=r"m.safetensors is not a complete safetensors file"):
+        checkpoint.known_of(saved)
 
 
 def test_foreign_and_missing_files_are_named(tmp_path: Path) -> None:

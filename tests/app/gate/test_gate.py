@@ -309,6 +309,15 @@ def test_a_page_that_asks_by_itself_keeps_nobody_signed_in(signed_in: Door) -> N
             assert session.seen - before == pytest.approx(seen, abs=5)
 
 
+def test_what_is_no_message_keeps_nobody_signed_in(signed_in: Door) -> None:
+    (session,) = signed_in.gate.sessions._by_hash.values()
+    with signed_in.socket() as websocket:
+        seen, signed_in.now = session.seen, 1000
+        websocket.send_bytes(b"\xff\xff")
+        assert websocket.receive_bytes() == b"\xff\xff"  # Streamlit's to refuse
+    assert session.seen == seen
+
+
 def test_a_short_login_is_made_longer_while_the_provider_wants_it(signed_in: Door, provider: Provider) -> None:
     provider.lasts, provider.refreshes = 300.0, True
     signed_in.log_in()
