@@ -31,6 +31,7 @@ class Places:
         return self.data / "manifest.csv"
 
     def checkpoint(self, experiment: str) -> Path:
+        """Of an experiment, by its name."""
         return self.checkpoints / f"{experiment}.safetensors"
 
 

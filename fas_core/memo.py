@@ -151,6 +151,7 @@ def _is_own(filename: Any) -> bool:
 
 
 def folder(cache: Path) -> Path:
+    """Where derived results are kept."""
     return cache / "memo"
 
 

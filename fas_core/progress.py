@@ -68,6 +68,7 @@ class Task:
         self._bar: tuple[Progress, int] | None = None
 
     def advance(self, by: int = 1) -> None:
+        """By so many more units."""
         self.update(self.done + by)
 
     def call(self, label: str) -> None:
@@ -147,6 +148,7 @@ def task(label: str, total: int, *, job_file: Path | None = None, stage: str = "
 
 
 def jobs_folder(cache: Path) -> Path:
+    """Where running jobs tell how far they are."""
     return cache / "jobs"
 
 

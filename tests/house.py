@@ -178,6 +178,18 @@ def silent_names(all_modules: list[Module]) -> list[str]:
     return given
 
 
+def undocumented(all_modules: list[Module]) -> list[str]:
+    """Public functions and classes of the core without a docstring. Methods are free: of many the class says it all."""
+    return [
+        f"{module.name}.{node.name}"
+        for module in all_modules
+        for node in module.tree.body
+        if module.name.startswith("fas_core.")
+        and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not (node.name.startswith("_") or ast.get_docstring(node))
+    ]
+
+
 def broken(all_modules: list[Module]) -> dict[str, list[str]]:
     """Rule -> dotted names of what breaks it."""
     pages = [module for module in all_modules if module.name.startswith("app.views.")]
@@ -199,6 +211,7 @@ def broken(all_modules: list[Module]) -> dict[str, list[str]]:
         "functions of pages that read its globals": [f"{m.name}.{f}" for m in pages for f in global_readers(m.tree)],
         "imports upward": imports_upward(all_modules),
         "starts upward": starts_upward(all_modules),
+        "public names of the core without a docstring": undocumented(all_modules),
     }
 
 

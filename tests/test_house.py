@@ -35,7 +35,8 @@ def test_what_breaks_a_rule_is_named(tmp_path: Path) -> None:
     sources = {
         "app.views.page": long + "\nchosen = 1\n\ndef reads():\n    return chosen\n" + "\n" * 235,
         "app.views.short": "CHOSEN = 1\n\ndef reads():\n    return CHOSEN\n",
-        "fas_core.runs.big": "import app.main\n\nclass Big:\n" + "    x = 1\n" * 400,
+        "fas_core.runs.big": "import app.main\n\nclass Big:\n    '''Big.'''\n" + "    x = 1\n" * 400,
+        "fas_core.runs.silent": "class Said:\n    'x'\n    def x(self): ...\ndef _own(): ...\ndef silent(): ...\n",
         "fas_core.derive": "run = [python, '-m', 'app.main', x]\nagain = [python, '-m', 'fas_core.derive']\n",
         "fas_core.cli.server": "run = [python, '-P', '-m', 'app.serve']\n",
     }
@@ -47,6 +48,7 @@ def test_what_breaks_a_rule_is_named(tmp_path: Path) -> None:
         "functions of pages that read its globals": ["app.views.page.reads"],
         "imports upward": ["fas_core.runs.big -> app.main"],
         "starts upward": ["fas_core.derive -> app.main"],
+        "public names of the core without a docstring": ["fas_core.runs.silent.silent"],
     }
 
 

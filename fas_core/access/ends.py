@@ -20,7 +20,7 @@ from fas_core.files import end_of, opened_file
 MOST_BYTES = 2**26
 
 
-def notes_file() -> Path:
+def _notes_file() -> Path:
     return folder() / "ends.jsonl"
 
 
@@ -28,10 +28,10 @@ def note(path: Path, of: str, last: str) -> None:
     """Notes the seal of the last line of a file that belongs to the document with the seal `of`."""
     line = json.dumps({"file": str(path.resolve()), "of": of, "last": last})
     try:
-        with end_of(notes_file()) as end:
+        with end_of(_notes_file()) as end:
             end.write_line(line)
     except (OSError, BadInputError) as error:
-        logging.getLogger(__name__).warning("the end of %s is not noted in %s: %s", path, notes_file(), error)
+        logging.getLogger(__name__).warning("the end of %s is not noted in %s: %s", path, _notes_file(), error)
 
 
 def require(path: Path, of: str, seals: Sequence[str]) -> None:
@@ -40,13 +40,13 @@ def require(path: Path, of: str, seals: Sequence[str]) -> None:
     if last is not None and last not in seals:
         raise BadInputError(
             f"{path} has lost lines at its end, or all of them: more was decided here. Bring the file back as it "
-            f"was; if it is meant to be so, take the lines with {of[:12]} out of {notes_file()}."
+            f"was; if it is meant to be so, take the lines with {of[:12]} out of {_notes_file()}."
         )
 
 
 def _noted(path: Path, of: str) -> str | None:
     try:
-        with opened_file(notes_file()) as file:
+        with opened_file(_notes_file()) as file:
             lines = file.read(MOST_BYTES).decode(errors="replace").splitlines()
     except OSError:
         return None

@@ -213,6 +213,7 @@ def folder() -> Path:
 
 
 def key_file() -> Path:
+    """The private key that signs here: of FAS_KEY, else of the settings' folder; it may be missing."""
     return Path(os.environ.get(KEY) or folder() / "key")
 
 
@@ -286,6 +287,7 @@ def _private_key() -> Ed25519PrivateKey | None:
 
 
 def trusted_file() -> Path:
+    """The public keys that are trusted here: of FAS_TRUSTED_KEYS, else of the settings' folder; it may be missing."""
     return Path(os.environ.get(TRUSTED_KEYS) or folder() / "trusted")
 
 

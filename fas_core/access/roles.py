@@ -66,6 +66,7 @@ class Grant:
     runs: tuple[str, ...] = (ALL_RUNS,)
 
     def is_of(self, login: Login) -> bool:
+        """Whether a person is named, by their own name or a group of theirs."""
         is_named = ANYBODY in self.people or login.subject in self.people
         return is_named or not set(self.groups).isdisjoint(login.groups)
 
@@ -108,6 +109,7 @@ class Roles:
         return roles
 
     def grants(self, role: str) -> Sequence[Grant]:
+        """All that give a role, by its name."""
         grants: Sequence[Grant] = getattr(self, role)
         return grants
 

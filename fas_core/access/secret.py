@@ -125,6 +125,7 @@ def cipher(of: bytes, salt: bytes) -> AESGCM:
 
 
 def nonce(chunk: int) -> bytes:
+    """The 12 bytes of a chunk's number, as AES-GCM wants them: no two of a file are alike."""
     return chunk.to_bytes(12, "big")
 
 

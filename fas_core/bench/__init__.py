@@ -62,6 +62,7 @@ _APART = (DETECTION, "history", "plan", "probing", "synthetic")  # modules besid
 
 
 def names() -> list[str]:
+    """All measurements, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _APART)
 
 
@@ -71,6 +72,7 @@ def everything() -> list[tuple[str, int]]:
 
 
 def description(name: str) -> str:
+    """The first line of a measurement's docstring."""
     return (importlib.import_module(f"{__name__}.{name}").__doc__ or "").strip().splitlines()[0]
 
 
@@ -116,6 +118,7 @@ _ABSOLUTE = ("seconds", "milliseconds", "megabytes", "rate")  # how a figure end
 
 
 def quick_names() -> list[str]:
+    """Those that can be made smaller: a module with `QUICK`."""
     return [name for name in names() if hasattr(importlib.import_module(f"{__name__}.{name}"), "QUICK")]
 
 
@@ -149,6 +152,7 @@ def unmeasured(name: str, *, quick: bool = False, samples: int = 0) -> Measured:
 
 
 def called(name: str, quick: bool, samples: int = 0) -> str:
+    """What a measurement is called where its figures are kept; of a Run of `samples`, where that was chosen."""
     if samples:
         return f"{name} ({samples:,} samples)"
     return f"{name} (quick)" if quick else name

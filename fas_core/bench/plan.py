@@ -59,6 +59,7 @@ class Law:
     most: int | None = None
 
     def amount(self, n: int) -> float | None:
+        """What n images take, in seconds or bytes; None where that is not measured."""
         return None if self.each is None else self.fixed + min(n, self.most or n) * self.each
 
 

@@ -141,6 +141,7 @@ def derive(run: store.Run, amount: str = "quick") -> None:
 
 
 def main() -> None:
+    """Writes what the command line asks for, and tells where."""
     parser = argparse.ArgumentParser(prog="python -m fas_core.bench.synthetic", description="Writes a synthetic Run.")
     parser.add_argument("cache", type=Path)
     parser.add_argument("--samples", type=int, default=1_000_000)

@@ -89,6 +89,7 @@ def _in_page(run: store.Run, keys: int) -> dict[str, float]:
 
 
 def write_checkpoint(folder: Path, name: str) -> Path:
+    """An untrained model of a preset, the same weights every time; its path."""
     experiment = experiments.preset(name)
     path = folder / f"{name}.safetensors"
     torch.manual_seed(0)

@@ -30,10 +30,12 @@ if TYPE_CHECKING:  # it takes scikit-learn and SciPy, which most commands do wit
 
 
 def say(message: str) -> None:
+    """One line to standard error, at once: standard output is for results."""
     print(message, file=sys.stderr, flush=True)
 
 
 def say_notes(notes: Iterable[str]) -> None:
+    """One line each."""
     for note in notes:
         say(f"Note: {note}")
 
@@ -56,6 +58,7 @@ def print_json(document: Any) -> None:
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """To standard output, its first column to the left and the others to the right; 160 characters wide in a pipe."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for i, name in enumerate(columns):
         table.add_column(name, justify="left" if i == 0 else "right")
@@ -99,10 +102,12 @@ def print_kept(
 
 
 def rate(value: float | None) -> str:
+    """A share in percent with one decimal; a dash where it is undefined."""
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def number(value: float | None) -> str:
+    """Three decimals; a dash where it is undefined."""
     return "–" if value is None else f"{value:.3f}"
 
 
@@ -190,6 +195,7 @@ def print_metrics(title: str, cells: Mapping[str, tuple[Summary, DevRates | None
 
 
 def print_at_thresholds(cell: Summary, where: str = "") -> None:
+    """A line for each threshold that was asked for: BPCER, and APCER of each species. `where` begins each of them."""
     for rates in cell.at_threshold:
         species = _species(rates)
         print(f"{where}At {rates.threshold}: BPCER {rate(rates.bpcer)}; APCER {species or rate(None)}")

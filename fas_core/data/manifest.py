@@ -187,6 +187,7 @@ class Manifest:
         return self.source.parent
 
     def image_paths(self) -> list[Path]:
+        """Of all rows, in their order; n paths."""
         return [self.root / path for path in self.rows["path"]]
 
     def subset_names(self) -> list[str]:

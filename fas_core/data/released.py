@@ -99,6 +99,7 @@ class Files:
         return {name.lower(): name for name in self.relative}
 
     def at(self, relative: str) -> Path | None:
+        """The file of this relative path in whatever case it is spelt; None where there is none."""
         name = self._by_name.get(relative.lower())
         return self.root / name if name is not None else None
 

@@ -176,6 +176,7 @@ class Card:
         return self.sha256 == self.seal
 
     def sealed(self) -> Card:
+        """The same with the hash of its content, and no signature."""
         return replace(self, sha256=self.seal, signature=None)
 
     @property
@@ -491,6 +492,7 @@ def kept(frozen: Card, cache: Path) -> Path:
 
 
 def write(frozen: Card, path: Path) -> Path:
+    """A card as JSON, complete or not there; its path."""
     with atomic_file(path, cache_of(path)) as temporary:
         text = json.dumps(frozen.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")

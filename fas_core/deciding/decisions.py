@@ -63,6 +63,7 @@ class JudgedRun:
 
     @classmethod
     def of(cls, system: System, threshold: float | None) -> JudgedRun:
+        """Of a score at a threshold; None is no threshold."""
         info = system.run.info
         return cls(
             system.run.id,
@@ -103,6 +104,7 @@ class Worsened:
 
     @classmethod
     def of(cls, cell: Cell) -> Worsened:
+        """The fields that a decision keeps of a cell."""
         shown = {f.name: getattr(cell, f.name) for f in fields(cls)}
         return cls(**shown)
 

@@ -73,6 +73,7 @@ class Holder:
     n_without_day: int  # of these files: those of which no row of it says a last day
 
     def words(self, *, is_for_time: bool) -> str:
+        """A sentence on what it names; `is_for_time`: of rows whose time is over."""
         n, of_them = len(self.files), ""
         if is_for_time and self.n_without_day:
             of_them = f", {self.n_without_day:,} without a last day (column {retention.RETAIN})"
@@ -108,6 +109,7 @@ class Plan:
         return Names(self.names, self.instead)
 
     def removal_of(self, about: OfRun) -> Removal:
+        """What the plan removes of one Run."""
         return Removal(self.id, self.when, self.people, about.n, about.places, about.unplaced)
 
     @property
@@ -450,5 +452,6 @@ def unfinished(cache: Path) -> Plan | None:
 
 
 def write_down(plan: Plan, cache: Path) -> None:
+    """Keeps a plan in the cache folder until it is carried out, so that it can be resumed."""
     with atomic_file(cache / UNFINISHED, cache) as temporary:
         temporary.write_text(json.dumps(asdict(plan)), encoding="utf-8")

@@ -60,6 +60,7 @@ def held_out_floor(held_out: pd.Series) -> float:
 
 
 def nats(value: float) -> str:
+    """A log-likelihood with one decimal and a true minus sign."""
     return f"{value:,.1f}".replace("-", "−")
 
 

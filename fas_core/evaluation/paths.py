@@ -215,6 +215,7 @@ def beyond_words(unlike: Unlike) -> str:
 
 
 def of_live(share: float) -> str:
+    """A share of the bona fide samples in words, rounded down."""
     return "all live faces" if share == 1 else f"{math.floor(100 * share)}\u00a0% of live faces"
 
 

@@ -90,6 +90,7 @@ class OfKind:
     n_missing: int  # steps that were not computed yet
 
     def at(self, amount: float) -> AtStep:
+        """The step of exactly this amount, which is one of them."""
         return next(step for step in self.steps if step.amount == amount)
 
     def as_json(self) -> Json:

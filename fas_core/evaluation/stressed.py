@@ -137,6 +137,7 @@ class Kept:
         return values if is_whole else None
 
     def keep(self, values: Floats, kind: Kind | None = None, amount: float = 0.0) -> None:
+        """Writes scores (n,): of a kind at an amount, or of the images as they are."""
         with atomic_file(self._path(kind, amount), self.folder.parents[2]) as temporary, temporary.open("wb") as file:
             np.save(file, values, allow_pickle=False)
 
@@ -145,6 +146,7 @@ class Kept:
 
 
 def folder_of(cache: Path, run_id: str) -> Path:
+    """Where a Run's stressed scores are kept."""
     return cache / FOLDER / run_id
 
 

@@ -83,6 +83,7 @@ def words_of(term: str, training: Training) -> tuple[str, str, str]:
 
 
 def duration(seconds: float) -> str:
+    """In words: below 100 s, 100 min and 48 h in that unit, else in days."""
     for limit, unit, name in ((100, 1, "s"), (100 * 60, 60, "min"), (48 * 3600, 3600, "h")):
         if seconds < limit:
             return f"{seconds / unit:.0f}\u00a0{name}"
@@ -104,16 +105,18 @@ def dev_of(training: Training, log: pd.DataFrame) -> pd.Series:
 
 
 def amount(training: Training, value: float) -> str:
+    """A value of the loss that chose the checkpoint, with its unit."""
     unit = words_of(training.chosen_by, training)[1]
     return f"{number(value)}\u00a0{unit}" if unit else number(value)
 
 
 def answer(training: Training, name: str, log: pd.DataFrame) -> str:
     """One training in a sentence or two: how far, what was kept, whether it was still learning."""
-    return f"**{name}** {how_far(training)} {what_was_kept(training, log)}{resets(log)}"
+    return f"**{name}** {how_far(training)} {_what_was_kept(training, log)}{resets(log)}"
 
 
 def how_far(training: Training) -> str:
+    """Ends a sentence that begins with the training's name, in Markdown."""
     epochs = f"{training.epochs:,} epoch{'s' if training.epochs != 1 else ''}"
     if training.state == "finished":
         return f"has finished its {epochs}."
@@ -125,7 +128,7 @@ def how_far(training: Training) -> str:
     return f"was interrupted in {at}, {ago} ago; the same command with `--resume` goes on."
 
 
-def what_was_kept(training: Training, log: pd.DataFrame) -> str:
+def _what_was_kept(training: Training, log: pd.DataFrame) -> str:
     kept = traininglog.kept_epoch(log, training.chosen_by)
     if kept is None:
         return "Its first epoch has not ended, so there is no checkpoint yet."
@@ -149,5 +152,6 @@ def what_was_kept(training: Training, log: pd.DataFrame) -> str:
 
 
 def resets(log: pd.DataFrame) -> str:
+    """A sentence on how often the discriminator began anew; empty where it never did."""
     n = int(log[RESET].sum()) if RESET in log else 0
     return f" The discriminator was re-initialised {n:,} time{'s' if n != 1 else ''}." if n else ""

@@ -98,9 +98,11 @@ class Content:
         return self.names is not None
 
     def score_words(self, name: str) -> str:
+        """What a column of scores means."""
         return f"{scores.description(self.run, name)} Higher is more attack-like."
 
     def verdict_words(self, name: str) -> str:
+        """What a column of verdicts means, and where its threshold is from."""
         threshold = self.thresholds[name]
         answers = f"{verdicts.RIGHT}, {verdicts.MISSED}, {verdicts.REJECTED} or {verdicts.NO_RESPONSE}"
         return f"{answers}; an attack is a {name} of {threshold.value!r} or more: {threshold.words}"

@@ -85,6 +85,7 @@ def write(content: Content, folder: Path, advance: Callable[[], object]) -> None
 
 
 def how_to_open(content: Content, out: Path) -> str:
+    """A sentence for whoever has exported."""
     name = content.run.info.name
     return f"Open it in Python: fo.Dataset.from_dir({str(out)!r}, dataset_type=fo.types.FiftyOneDataset, name={name!r})"
 

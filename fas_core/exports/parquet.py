@@ -34,6 +34,7 @@ def write(content: Content, folder: Path, advance: Callable[[], object]) -> None
 
 
 def how_to_open(content: Content, out: Path) -> str:  # noqa: ARG001 - as of every format
+    """A sentence for whoever has exported."""
     return f"Read {out / TABLE} with pandas, Polars, DuckDB or PyArrow; its schema's metadata explains the columns."
 
 

@@ -183,6 +183,7 @@ def _meant(path: Path, content: str, held: _Held) -> Numbers:
 
 
 def in_memory(path: Path, values: NDArray[Any]) -> Numbers:
+    """An array (n, ...) as one of a file. Raises BadInputError where it is a single value."""
     if values.ndim == 0:
         raise BadInputError(f"{path} holds a single value, not one per sample.")
     return Numbers(path, values.shape, values.dtype, lambda rows: np.asarray(values[rows]))

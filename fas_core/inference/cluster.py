@@ -188,6 +188,7 @@ class RayCluster:
         return "cuda" if has_gpus and device != "cpu" else "cpu"
 
     def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
+        """As `infer.settled_precision`, found out by a worker."""
         digests = tuple((loaded.path.absolute(), checkpoint.sha256(loaded.path), None) for loaded in checkpoints)
         return str(self.result(self.task(_settled_precision, device).remote(digests, device)))
 

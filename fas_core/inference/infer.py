@@ -78,6 +78,7 @@ class Target:
     folder: Path
 
     def shard(self, subset: str, name: str) -> Path:
+        """The folder of a shard, by its name."""
         return self.folder / subset / name
 
 
@@ -140,13 +141,16 @@ class ThisProcess:
     """The engine for one machine."""
 
     def checked_device(self, device: str, precision: str) -> str:
+        """The device itself. Raises BadInputError where it cannot be used with the precision."""
         devices.require_known(device, precision, onnx=True)
         return device
 
     def settled_precision(self, checkpoints: Sequence[Loaded], device: str) -> str:
+        """As `infer.settled_precision`."""
         return settled_precision(checkpoints, device)
 
     def write(self, plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work], advance: Advance) -> None:
+        """As `infer.write_shards`."""
         write_shards(plan, checkpoints, works, advance)
 
 

@@ -44,6 +44,7 @@ class Outputs:
     maps: NDArray[np.float16] | None = None  # (n, h, w, c) as the Run keeps them; None where it keeps none
 
     def samples(self, columns: Sequence[str]) -> pd.DataFrame:
+        """As `scores.Outputs`."""
         return self.table[list(columns)]
 
     def features(self) -> NDArray[np.float16]:
@@ -51,9 +52,11 @@ class Outputs:
         return self.maps
 
     def looks(self, name: str) -> NDArray[np.float64]:
+        """As `scores.Outputs`."""
         return measures.of_pixels(measures.luma(self.inputs))[name]
 
     def pairs(self, measure: str) -> dict[str, NDArray[np.float64]]:
+        """As `scores.Outputs`."""
         needs_places = "places" in pairs.MEASURES[measure].needs
         return pairs.of(measure, self.inputs, self.reconstructions, self._places if needs_places else None)
 

@@ -22,6 +22,7 @@ def is_attack(scores: ArrayLike, threshold: float) -> NDArray[np.bool_]:
 
 
 def check_threshold(threshold: float) -> None:
+    """Raises BadInputError for NaN; any other number is a threshold, infinities too."""
     if math.isnan(threshold):
         raise BadInputError("the threshold is NaN: give a number, inf or -inf")
 

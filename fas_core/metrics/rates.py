@@ -158,6 +158,7 @@ def prior_adjusted_precision(tpr: float | None, fpr: float | None, prior: float)
 
 
 def as_priors(priors: Iterable[float]) -> list[float]:
+    """As floats. Raises BadInputError where one is not strictly between 0 and 1."""
     values = [float(prior) for prior in priors]
     for prior in values:
         if not 0 < prior < 1:

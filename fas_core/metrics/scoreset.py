@@ -166,6 +166,7 @@ def _sorted(values: Floats) -> Floats:
 
 
 def require(scores: ScoreSet, metric: str, *, bona_fide: bool = False, attack: bool = False) -> None:
+    """Raises UndefinedMetricError where a metric needs samples of a kind and there are none."""
     missing = [
         kind
         for kind, needed, n in (
@@ -179,4 +180,5 @@ def require(scores: ScoreSet, metric: str, *, bona_fide: bool = False, attack: b
 
 
 def ratio(numerator: int, denominator: int) -> float | None:
+    """None where nothing is there to divide by."""
     return numerator / denominator if denominator else None

@@ -58,6 +58,8 @@ _threads = _Threads()
 
 
 class Interval(NamedTuple):
+    """Both ends included, in the unit of what it is of."""
+
     low: float
     high: float
 

@@ -240,6 +240,7 @@ class OptimizerSettings:
     beta2: float
 
     def adam(self, *modules: nn.Module) -> Adam:
+        """Of all parameters of some modules."""
         parameters = [parameter for module in modules for parameter in module.parameters()]
         return Adam(parameters, self.learning_rate, betas=(self.beta1, self.beta2))
 

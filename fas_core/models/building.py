@@ -121,6 +121,7 @@ class Size:
     image_channels: int = GRAY  # or 3, colour
 
     def channels(self, at_full_width: int) -> int:
+        """As many as the width leaves of those at width 1; at least one."""
         return max(1, round(at_full_width * self.width))
 
     def __post_init__(self) -> None:

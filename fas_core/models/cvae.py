@@ -59,6 +59,7 @@ class Model(VariationalAutoencoder):
         return self._conditions if self._conditions.columns else None
 
     def encoded(self, x: Tensor, told: Tensor | None) -> Tensor:
+        """(n, 2d) of images (n, c, s, s): means, then logarithms of variances. `told`: (n, k); None: nothing."""
         *layers, last = self.encoder.children()
         for layer in layers:
             x = layer(x)
@@ -66,6 +67,7 @@ class Model(VariationalAutoencoder):
         return out
 
     def logits(self, z: Tensor, told: Tensor | None) -> Tensor:
+        """(n, c, s, s) of latents (n, d), before the sigmoid; `told` as in `encoded`."""
         first, *layers = self.decoder.children()
         image: Tensor = first(z)
         known = self._known(z, told)[:, :, None, None].expand(-1, -1, *image.shape[2:])

@@ -58,6 +58,7 @@ class Model(VariationalAutoencoder):
         self.frozen.requires_grad_(False)
 
     def take_features(self, trained: AnyModel) -> None:
+        """Copies the frozen encoder from a trained model. Raises BadInputError where it is of other channels."""
         names = self.frozen.state_dict()
         weights = trained.get_submodule("encoder").state_dict()
         if any(weights[name].shape != value.shape for name, value in names.items()):

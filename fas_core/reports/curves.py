@@ -43,6 +43,7 @@ def planes(n_attack: int, n_bona_fide: int, size: tuple[int, int] = (240, 220)) 
 
 
 def thinned(score_set: ScoreSet) -> Curves:
+    """The curves of a score in at most POINTS points each."""
     return metrics.thinned(metrics.curves(score_set), POINTS)
 
 

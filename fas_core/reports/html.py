@@ -63,10 +63,12 @@ def _part(name: str, *values: object) -> Markup:
 
 
 def title(text: str) -> Markup:
+    """The largest heading: of the document."""
     return _part("title", text)
 
 
 def heading(text: str) -> Markup:
+    """Of what stands in a section."""
     return _part("heading", text)
 
 
@@ -76,14 +78,17 @@ def paragraph(text: str, kind: str = "") -> Markup:
 
 
 def answer(word: str, text: str) -> Markup:
+    """One word that answers, and the sentence that says why."""
     return _part("answer", word, text)
 
 
 def warning(word: str, text: str) -> Markup:
+    """As `answer`, in the colour of a warning."""
     return _part("warning", word, text)
 
 
 def section(title: str, body: str) -> Markup:
+    """A body under its title."""
     return _part("section", title, body)
 
 
@@ -93,6 +98,7 @@ def verdict(answer: str, but: str) -> Markup:
 
 
 def facts(named: Mapping[str, str]) -> Markup:
+    """A list of names and what they are."""
     return _part("facts", named)
 
 
@@ -102,6 +108,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> 
 
 
 def figure(drawings: Sequence[str], caption: str) -> Markup:
+    """SVG drawings side by side above one caption."""
     return _part("figure", drawings, caption)
 
 
@@ -121,4 +128,5 @@ def signatures(roles: Mapping[str, str]) -> Markup:
 
 
 def joined(parts: Sequence[Markup]) -> Markup:
+    """Parts one after another."""
     return Markup("").join(parts)

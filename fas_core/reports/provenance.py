@@ -60,6 +60,7 @@ def data_words(name: str | None, sha256: str | None) -> str:
 
 
 def software() -> dict[str, str]:
+    """Versions of Python and of the packages that compute, as one fact."""
     packages = ("fas-explorer", "numpy", "scipy", "pandas", "pillow")
     return {"Software": ", ".join([f"Python {platform.python_version()}", *filter(None, map(version, packages))])}
 

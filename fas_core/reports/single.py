@@ -33,6 +33,7 @@ BRACKETS = (
 
 
 def question(about: Summary) -> str:
+    """What the report answers; its title."""
     return f"How good is {about.system.run.info.name}?"
 
 

@@ -60,6 +60,7 @@ class Plan:
         return {part.name: part.left_out for part in self.parts if part.left_out}
 
     def checkpoint(self, part: Part, seed: int) -> Path:
+        """Of one part's training with a seed; another file for each scale."""
         size = "" if self.scale == "full" else f"-{self.scale}"
         return self.out / "checkpoints" / f"chapter4-{part.name}-s{seed}{size}.safetensors"
 

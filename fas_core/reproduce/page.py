@@ -178,6 +178,7 @@ def write(told_of: Chapter, formats: Sequence[str], names: Pseudonyms | None) ->
 
 
 def html_page(told_of: Chapter) -> str:
+    """The whole document: the answer, tables, then each finding's drawings."""
     plan = told_of.plan
     title = f"Chapter 4 on {plan.data.source.name}"
     seeds = f"{plan.seeds} seed{'s' if plan.seeds > 1 else ''}"

@@ -41,6 +41,7 @@ class Facts:
 
 
 def facts_of(run: Run) -> Facts:
+    """What tells a Run from others, read from its record; what it does not say is None or empty."""
     info, header = run.info, run.info.checkpoint_header
     epoch, config, settings = header.get("epoch"), header.get("config"), header.get("experiment")
     dim = config.get("latent_dim") if isinstance(config, Mapping) else None

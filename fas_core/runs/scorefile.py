@@ -67,6 +67,7 @@ class ScoreFile:
     notes: tuple[str, ...] = ()  # what was made of its texts, in words
 
     def only(self, subset: str) -> ScoreFile:
+        """The rows of one subset. Raises BadInputError where there are none."""
         names = sorted(self.rows["subset"].unique())
         if subset not in names:
             raise BadInputError(f"{self.source}: no row is in subset '{subset}'. Subsets here: {', '.join(names)}.")

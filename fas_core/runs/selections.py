@@ -25,6 +25,7 @@ NAME = re.compile(r"\w(?:[\w .+=-]{0,62}[\w+=-])?")
 
 
 def folder(run: Run) -> Path:
+    """Where a Run's selections are kept."""
     return run.cache / "selections" / run.id
 
 

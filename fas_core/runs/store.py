@@ -125,6 +125,7 @@ class RunInfo:
         return {"checkpoint": self.checkpoint_sha256, "precision": self.precision, **told}
 
     def shard_names(self, subset: str) -> list[str]:
+        """Of a subset, in order; one where it has no samples."""
         count = max(1, -(-self.subsets[subset] // self.shard_size))
         return [f"shard-{i:05d}" for i in range(count)]
 
@@ -135,6 +136,7 @@ def run_id(*parts: str) -> str:
 
 
 def runs_folder(cache: Path) -> Path:
+    """Where Runs are kept."""
     return cache / "runs"
 
 
@@ -265,7 +267,7 @@ def _filled(
             len(samples),
             0 if failures is None else len(failures),
             {name: ArrayMeta(array.shape, str(array.dtype)) for name, array in arrays.items()},
-            plain | {path.name: file_meta(path) for path in files_in(temporary) if path.suffix != encrypted.SUFFIX},
+            plain | {path.name: _file_meta(path) for path in files_in(temporary) if path.suffix != encrypted.SUFFIX},
             encrypted=in_place,
         )
         (temporary / "meta.json").write_text(sealed(meta.as_json()), encoding="utf-8")
@@ -312,7 +314,7 @@ def encrypted_array(
     plain.update(array.reshape(-1).view(np.uint8).data)
     rows, salt = encrypted.write(array, path, shard, name, own)
     _synced(path)
-    written = file_meta(path)
+    written = _file_meta(path)
     return (
         FileMeta(len(header.getvalue()) + array.nbytes, plain.hexdigest()),
         EncryptedMeta(written.bytes, written.sha256, rows, salt, secret.key_id(own)),
@@ -366,7 +368,7 @@ class FileMeta:
     sha256: str
 
 
-def file_meta(path: Path) -> FileMeta:
+def _file_meta(path: Path) -> FileMeta:
     return FileMeta(path.stat().st_size, file_sha256(path))
 
 
@@ -969,6 +971,7 @@ class Run:
         return images
 
     def summary(self) -> RunSummary:
+        """What a list of Runs shows of it."""
         counts: dict[str, int] = {}
         for shard in self.shards:
             counts[shard.subset] = counts.get(shard.subset, 0) + shard.n

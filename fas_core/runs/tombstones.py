@@ -69,6 +69,7 @@ class Tombstone:
 
 
 def folder(cache: Path) -> Path:
+    """Where it is kept what was forgotten."""
     return cache / "forgotten"
 
 
@@ -110,6 +111,7 @@ def add(cache: Path, run: str, removal: Removal, *, manifest_sha256: str = "", m
 
 
 def write(cache: Path, stone: Tombstone) -> None:
+    """Writes one down in the place of what its Run had; complete or not there."""
     path = folder(cache) / f"{stone.run}.json"
     with atomic_file(path, cache) as temporary:
         temporary.write_text(json.dumps(asdict(stone), indent=1), encoding="utf-8")

@@ -369,6 +369,7 @@ LATEST = 4e9  # seconds since 1970: a time that no clock shows for a century
 
 
 def trainings_folder(cache: Path) -> Path:
+    """Where it is kept which trainings there are."""
     return cache / "trainings"
 
 

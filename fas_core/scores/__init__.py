@@ -98,6 +98,7 @@ def sign_words(run: Run, name: str) -> str:
 
 
 def turned_words(score: str) -> str:
+    """What is said wherever a score of another tool has been negated."""
     return (
         f"Higher {score} was bona fide where it is from, so it is negated here, its thresholds too: 0.7 there is −0.7 "
         "here."

@@ -53,6 +53,7 @@ def url_of(path: Path) -> str | None:
 
 
 def is_remote(path: Path) -> bool:
+    """Whether a path is of an object storage."""
     return key_of(path) is not None
 
 
@@ -80,6 +81,7 @@ def _root() -> Path:
 
 
 def home() -> Path:
+    """The folder of twins: a path below it stands for a file elsewhere."""
     return _home_in(os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", ""))
 
 
@@ -91,6 +93,7 @@ def _home_in(cache: str, home: str) -> Path:  # noqa: ARG001 - the second tells 
 
 @lru_cache(maxsize=1)
 def client_of(process: int) -> Any:  # noqa: ARG001 - a client does not survive a fork
+    """The file system of S3, one for each process. Raises BadInputError where s3fs is missing."""
     try:
         import fsspec
         import s3fs  # noqa: F401 - what fsspec would look for, and say less clearly

@@ -46,6 +46,7 @@ class Place:
     is_bf16: bool
 
     def autocast(self) -> AbstractContextManager[object]:
+        """Computes in bfloat16 within the block where that is the precision."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.is_bf16 else nullcontext()
 
     def to_device(self, tensor: torch.Tensor) -> torch.Tensor:

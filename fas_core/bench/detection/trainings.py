@@ -36,6 +36,7 @@ class Scale:
     share: float  # of the frames of the demo's recordings
 
     def shortened(self, preset: Experiment) -> Experiment:
+        """A preset of as many steps and epochs as this scale has; itself at full length."""
         if self.steps is None:
             return preset
         return replace(preset, batches_per_epoch=self.steps // self.epochs, epochs=self.epochs)
@@ -112,6 +113,7 @@ def _told(training: Training, faces: Faces) -> list[str]:
 
 
 def is_done(training: Training, faces: Faces) -> bool:
+    """Whether a training has ended: nothing is left to resume."""
     out = checkpoint(training, faces)
     return out.is_file() and not traininglog.resume_file(out).is_file()
 

@@ -35,6 +35,7 @@ class Row:
     p_corrected: float | None = None  # against the best of them
 
     def verdict(self, base: Way) -> str:
+        """BETTER or WORSE than `base` at the level LEVEL after correction, else ALIKE."""
         change = self.against.get(base)
         if change is None or self.p_corrected is None or self.p_corrected >= LEVEL:
             return ALIKE
@@ -64,6 +65,7 @@ class Verdicts:
     goal: Goal | None
 
     def called(self, verdict: str) -> list[Way]:
+        """The additions with this verdict against the best way."""
         return [row.way for row in self.additions if row.verdict(self.best) == verdict]
 
 

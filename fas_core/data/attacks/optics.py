@@ -174,4 +174,5 @@ def step(x: Plane) -> Plane:
 
 
 def sign(rng: np.random.Generator) -> int:
+    """1 or -1, either with probability 1/2."""
     return 1 if rng.random() < 0.5 else -1

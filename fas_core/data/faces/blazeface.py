@@ -50,6 +50,7 @@ def weights() -> Path | None:
 
 
 def is_installed() -> bool:
+    """Whether its weights and the library that runs them are here."""
     return weights() is not None and find_spec("ai_edge_litert") is not None
 
 

@@ -21,6 +21,7 @@ LEAST_SCORE = 0.0
 
 
 def is_installed() -> bool:
+    """Whether the library dlib is here."""
     return find_spec("dlib") is not None
 
 

@@ -40,6 +40,7 @@ class Asked:
 
 
 def names() -> list[str]:
+    """All layouts as the command line writes them, in alphabetical order."""
     return sorted(module.name.strip("_").replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 

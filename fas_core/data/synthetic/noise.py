@@ -34,6 +34,7 @@ def bell(x: Array, width: float) -> Array:
 
 
 def mix(a: Array | float, b: Array | float, weight: Array) -> Array:
+    """`a` where the weight is 0, `b` where it is 1, in proportion between; shapes are broadcast."""
     return a + (b - a) * weight
 
 

@@ -74,14 +74,14 @@ def sessions_of_subject(seed: int, subject: int, share: float) -> list[Session]:
     ]
 
 
-def drawn_traits(rng: Rng) -> Traits:
+def _drawn_traits(rng: Rng) -> Traits:
     return {name: float(rng.uniform(mid - half, mid + half)) for name, (mid, half) in TRAITS.items()}
 
 
 def traits_of_subject(seed: int, subject: int) -> Traits:
     """The lasting looks of a subject: the numbers of TRAITS, its hair and beard, and what it tends to wear."""
     rng = rng_of(seed, subject)
-    t = drawn_traits(rng)
+    t = _drawn_traits(rng)
     woman = float(rng.random() < 0.45)
     t["beard"] = (1 - woman) * float(rng.choice([0.0, 0.35, 0.7, 1.0], p=[0.4, 0.2, 0.15, 0.25]))
     t["long_hair"] = woman * float(rng.random() < 0.7)
@@ -97,7 +97,7 @@ def traits_of_subject(seed: int, subject: int) -> Traits:
 
 def mask_traits(rng: Rng, detail: str) -> Traits:
     """The face of a mask: drawn anew, so that it resembles nobody."""
-    t = drawn_traits(rng)
+    t = _drawn_traits(rng)
     t |= {"beard": 0.0, "long_hair": 0.0, "fringe": 0.0, "bald": 1.0, "width": t["width"] + 0.04, "ear": 0.07}
     t |= {"skin": float(rng.choice([0.42, 0.6, 0.8])), "age": 0.0, "cheek": 0.09, "seam": float(rng.uniform(0.5, 0.75))}
     t |= {"hole_w": float(rng.uniform(0.13, 0.175)), "hole_h": float(rng.uniform(0.065, 0.11)), "shine": 0.35}

@@ -11,6 +11,7 @@ from fas_core.training.experiments.base import Experiment
 
 
 def names() -> list[str]:
+    """All presets, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
 
 
