@@ -121,32 +121,11 @@ def rows_of(run: Run, subsets: Sequence[str]) -> NDArray[np.int64]:
     return np.concatenate([*spans, np.empty(0, np.int64)])
 
 
-@dataclass(frozen=True, eq=False)
-class _Some:
-    """Some rows of a Run, which ascend, as scores read them."""
-
-    run: Run
-    rows: NDArray[np.int64]
-
-    def samples(self, columns: Sequence[str]) -> pd.DataFrame:
-        return self.run.samples_of(self.rows, columns)
-
-    @property
-    def codes(self) -> NDArray[np.float32]:
-        return np.concatenate(list(self.run.latent_blocks(self.rows)))
-
-    def looks(self, name: str) -> NDArray[np.float64]:
-        return self.run.looks(name)[self.rows]
-
-    def pairs(self, measure: str) -> dict[str, NDArray[np.float64]]:
-        return self.run.pairs(measure, self.rows)
-
-
 def scores_of(run: Run, score: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """A score of some rows, which ascend; of millions, the others are not read where nothing is fitted."""
     if not scores.is_of_each(score):
         return score_values(run, score)[rows]
-    return scores.of_outputs(_Some(run, rows), score, run)
+    return scores.of_outputs(scores.OfRows(run, rows), score, run)
 
 
 def images_of(run: Run, rows: NDArray[np.int64]) -> NDArray[np.uint8]:

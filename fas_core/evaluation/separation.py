@@ -194,22 +194,6 @@ def _parameters(run: Run) -> dict[str, object]:
     return {"run": run.shards_digest, "format": _FORMAT, "limit": LIMIT}
 
 
-@dataclass(frozen=True)
-class _Codes:
-    """Codes (n, d) as `scores.Outputs`."""
-
-    codes: NDArray[np.float32]
-
-    def samples(self, columns: Sequence[str]) -> pd.DataFrame:
-        raise NotImplementedError("only scores of codes are asked for")
-
-    def looks(self, name: str) -> Floats:
-        raise NotImplementedError("only scores of codes are asked for")
-
-    def pairs(self, measure: str) -> dict[str, Floats]:
-        raise NotImplementedError("only scores of codes are asked for")
-
-
 def _computed(run: Run) -> Separation:
     has = run.column_names()
     identity = [c for c in ("subject_id", "video_id", "session_id") if c in has]
@@ -221,11 +205,11 @@ def _computed(run: Run) -> Separation:
         order = np.argsort(rows)
         order = order[sampled_rows(sides[order].astype(str), LIMIT, 0)]
         rows, sides = rows[order], sides[order]
-        z = np.concatenate(list(run.latent_blocks(rows)))
+        outputs = scores.OfRows(run, rows)
         of_codes = {}
         for measure, score in ONE_CLASS.items():
             if score in offered:
-                of_codes[measure] = scores.of_outputs(_Codes(z), score, run)
+                of_codes[measure] = scores.of_outputs(outputs, score, run)
         units = unit_of(samples.iloc[rows])
         codes, n_units = codes_of(units.groups)
         per_unit = np.unique(np.stack([codes, sides]), axis=1).shape[1]
@@ -236,7 +220,7 @@ def _computed(run: Run) -> Separation:
             n_units=n_units,
             unit=units.name,
             is_of_unit=units.name != "sample" and per_unit == n_units,
-            measures=dict.fromkeys(MEASURES) | measures(z, sides, units, of_codes),
+            measures=dict.fromkeys(MEASURES) | measures(outputs.codes, sides, units, of_codes),
         )
 
     attacks = _attacks(samples, compared)

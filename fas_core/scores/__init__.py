@@ -19,6 +19,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import Protocol, cast
 from weakref import WeakKeyDictionary
@@ -61,6 +63,28 @@ class Outputs(Protocol):
     def looks(self, name: str) -> NDArray[np.float64]: ...  # one of `data.measures.OF_PIXELS`
 
     def pairs(self, measure: str) -> dict[str, NDArray[np.float64]]: ...  # one of `data.pairs.MEASURES`
+
+
+@dataclass(frozen=True, eq=False)
+class OfRows:
+    """`Outputs` of some rows (n,) of a Run, which ascend."""
+
+    run: Run
+    rows: NDArray[np.int64]
+
+    def samples(self, columns: Sequence[str]) -> pd.DataFrame:
+        return self.run.samples_of(self.rows, columns)
+
+    @cached_property
+    def codes(self) -> NDArray[np.float32]:
+        """(n, d)"""
+        return np.concatenate(list(self.run.latent_blocks(self.rows)))
+
+    def looks(self, name: str) -> NDArray[np.float64]:
+        return self.run.looks(name)[self.rows]
+
+    def pairs(self, measure: str) -> dict[str, NDArray[np.float64]]:
+        return self.run.pairs(measure, self.rows)
 
 
 def names() -> list[str]:
