@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import memo, scores
 from fas_core.evaluation import run_metrics
 from fas_core.evaluation.presentations import Presentations
-from fas_core.evaluation.ranking import Hardest, Ranking
+from fas_core.evaluation.ranking import Ranking
 from fas_core.evaluation.run_metrics import ReportedRates
 from fas_core.metrics import ScoreSet
 from fas_core.metrics.uncertainty import UnitInterval
@@ -96,35 +95,10 @@ def key(run: Run, decided: Presentations, asked: Mapping[str, object]) -> dict[s
 
 
 @dataclass(frozen=True)
-class _Row:
-    """Of `Ranking.rows`."""
-
-    subset: str
-    species: str
-    n_live: int
-    n_attack: int
-    auc: float
-    average_precision: float
-
-
-@dataclass(frozen=True)
-class _Ranked:
-    """A `Ranking`, whose rows are a table there."""
-
-    auc: float
-    hardest: Hardest
-    average_precision: float
-    n_live: int
-    n_attack: int
-    n_missing: int
-    rows: Sequence[_Row]
-
-
-@dataclass(frozen=True)
 class _Answer:
     """None where the subsets hold one class only."""
 
-    ranked: _Ranked | None
+    ranked: Ranking | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,16 +115,7 @@ class OfScore:
         """As `ranking.ranking`, by which it is computed."""
         if len(self.run) < LARGE:
             return compute()
-
-        def answer() -> _Answer:
-            of_score = compute()
-            if of_score is None:
-                return _Answer(None)
-            rows = [_Row(**row) for row in of_score.rows.to_dict("records")]
-            return _Answer(_Ranked(**{**vars(of_score), "rows": rows}))
-
-        ranked = memo.document(self.run.cache, "ranking", self.key(), _Answer, answer).ranked
-        return None if ranked is None else Ranking(**{**vars(ranked), "rows": pd.DataFrame(map(vars, ranked.rows))})
+        return memo.document(self.run.cache, "ranking", self.key(), _Answer, lambda: _Answer(compute())).ranked
 
     def arrays(self, kind: str, compute: Callable[[], Mapping[str, object]]) -> Mapping[str, Any]:
         """Arrays of a kind that follow from the values alone."""

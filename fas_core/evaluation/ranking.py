@@ -87,7 +87,19 @@ class Hardest(NamedTuple):
     margin: float  # half the interval of its AUC by whole subjects or the nearest to that, 95 % for all species at once
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class Row:
+    """How a score ranks the samples of one place: a subset and a species; ALL is all of them together."""
+
+    subset: str
+    species: str
+    n_live: int
+    n_attack: int
+    auc: float
+    average_precision: float
+
+
+@dataclass(frozen=True)
 class Ranking:
     """How one score ranks the samples of some subsets: all of them pooled, and each subset by itself."""
 
@@ -97,7 +109,12 @@ class Ranking:
     n_live: int
     n_attack: int
     n_missing: int
-    rows: pd.DataFrame  # subset and species (ALL: together), n_live, n_attack, auc, average_precision
+    rows: tuple[Row, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows, a column for each of their fields."""
+        return pd.DataFrame(map(vars, self.rows))
 
     @property
     def n_judged(self) -> int:
@@ -130,25 +147,25 @@ def ranking(of_run: Cells, values: NDArray[np.float64], subsets: Sequence[str], 
         n_live=pooled.n_bona_fide,
         n_attack=pooled.n_attack,
         n_missing=sum(pooled.n_non_response.values()),
-        rows=pd.DataFrame(rows),
+        rows=tuple(rows),
     )
 
 
-def _rows(subset: str, score_set: ScoreSet) -> list[dict[str, object]]:
+def _rows(subset: str, score_set: ScoreSet) -> list[Row]:
     """All attacks of a subset, then each species where there are several."""
     present = [name for name, values in score_set.attacks.items() if values.size]
     sets = {present[0] if len(present) == 1 else ALL: score_set}
     if len(present) > 1:
         sets |= {name: metrics.of_species(score_set, name) for name in present}
     return [
-        {
-            "subset": subset,
-            "species": name,
-            "n_live": of_name.n_bona_fide,
-            "n_attack": of_name.n_attack,
-            "auc": metrics.roc_auc(of_name),
-            "average_precision": metrics.average_precision(of_name),
-        }
+        Row(
+            subset,
+            name,
+            of_name.n_bona_fide,
+            of_name.n_attack,
+            metrics.roc_auc(of_name),
+            metrics.average_precision(of_name),
+        )
         for name, of_name in sets.items()
     ]
 
@@ -180,10 +197,10 @@ def by_place(rankings: Mapping[str, Ranking], column: str) -> tuple[pd.DataFrame
     the best of all subsets together first. NaN where a score has no such row.
     """
     keys = ["subset", "species"]
-    rows = pd.concat([of_score.rows for of_score in rankings.values()])
+    rows = pd.concat([of_score.table for of_score in rankings.values()])
     rows = rows.groupby(keys, sort=False)[["n_live", "n_attack"]].max()
     ranked = sorted(rankings, key=lambda name: -getattr(rankings[name], column))
-    values = pd.DataFrame({name: rankings[name].rows.set_index(keys)[column] for name in ranked}).reindex(rows.index)
+    values = pd.DataFrame({name: rankings[name].table.set_index(keys)[column] for name in ranked}).reindex(rows.index)
     of_subset, of_species = (rows.index.get_level_values(key) != ALL for key in keys)
     order = pd.DataFrame({"level": np.where(of_subset, 2, of_species), "best": -values.max(axis=1)})
     places = order.sort_values(["level", "best"]).index
@@ -261,7 +278,7 @@ def extremes(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
 
     Columns also `score`, and `is_one_of_several`: whether the row is of one of several species of its subset.
     """
-    rows = pd.concat([of_score.rows.assign(score=name) for name, of_score in rankings.items()])
+    rows = pd.concat([of_score.table.assign(score=name) for name, of_score in rankings.items()])
     rows["is_one_of_several"] = rows.groupby("subset")["species"].transform("nunique") > 1
     places = rows[(rows["subset"] != ALL) & ~(rows["is_one_of_several"] & (rows["species"] == ALL))]
     best = places.sort_values("auc", ascending=False, kind="stable").drop_duplicates(["subset", "species"])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fas_core.evaluation import ranking
-from fas_core.evaluation.ranking import Hardest
+from fas_core.evaluation.ranking import Hardest, Row
 from fas_core.metrics import uncertainty
 from fas_core.metrics.uncertainty import Floats
 
@@ -139,13 +139,13 @@ def test_how_an_auc_near_chance_is_read(auc: float, margin: float, said: str) ->
 
 def ranked(auc: float, margin: float = 0.0) -> ranking.Ranking:
     rows = [
-        {"subset": "", "species": "mask", "n_live": 40, "n_attack": 20, "auc": auc, "average_precision": 0.5},
-        {"subset": "x", "species": "mask", "n_live": 20, "n_attack": 10, "auc": auc - 0.1, "average_precision": 0.5},
-        {"subset": "y", "species": "", "n_live": 20, "n_attack": 10, "auc": auc + 0.05, "average_precision": 0.5},
-        {"subset": "y", "species": "mask", "n_live": 20, "n_attack": 5, "auc": auc + 0.1, "average_precision": 0.5},
-        {"subset": "y", "species": "paper", "n_live": 20, "n_attack": 5, "auc": auc, "average_precision": 0.5},
+        Row("", "mask", 40, 20, auc, 0.5),
+        Row("x", "mask", 20, 10, auc - 0.1, 0.5),
+        Row("y", "", 20, 10, auc + 0.05, 0.5),
+        Row("y", "mask", 20, 5, auc + 0.1, 0.5),
+        Row("y", "paper", 20, 5, auc, 0.5),
     ]
-    return ranking.Ranking(auc + 0.1, Hardest("mask", True, 10, auc, margin), 0.5, 40, 20, 0, pd.DataFrame(rows))
+    return ranking.Ranking(auc + 0.1, Hardest("mask", True, 10, auc, margin), 0.5, 40, 20, 0, tuple(rows))
 
 
 def test_the_answer_names_the_best_the_second_and_the_worst() -> None:
@@ -169,7 +169,7 @@ def test_the_easiest_and_the_hardest_place_are_subsets_or_species_of_one() -> No
     assert (hardest["subset"], hardest["species"], hardest["score"]) == ("x", "mask", "a")  # by the best score there
     assert (easiest["is_one_of_several"], hardest["is_one_of_several"]) == (True, False)
     one_place = ranked(0.8)
-    alone = ranking.Ranking(0.8, one_place.hardest, 0.5, 40, 20, 0, one_place.rows.iloc[:2])
+    alone = ranking.Ranking(0.8, one_place.hardest, 0.5, 40, 20, 0, one_place.rows[:2])
     assert ranking.extremes({"a": alone}).empty
 
 
