@@ -9,11 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from app.charts import ridges
-from app.latent.mixture_sizes import n_of, stored
+from app.latent.mixture_sizes import stored
 from app.session.cache import cached
 from fas_core import memo
-from fas_core.data.names import ATTACK, BONA_FIDE, group_codes, is_training
-from fas_core.evaluation import kept
+from fas_core.data.names import BONA_FIDE, group_codes, is_training
+from fas_core.evaluation import kept, likelihood
+from fas_core.evaluation.likelihood import Improbability
 from fas_core.latent import mixture, training_rows
 from fas_core.runs.store import Run
 
@@ -34,11 +35,7 @@ def samples_of(run: Run, subsets: tuple[str, ...]) -> pd.DataFrame:
 class Told:
     """What a mixture says of some subsets: all that the page opens with."""
 
-    table: pd.DataFrame  # `mixture.per_subset`
-    auc: dict[str, float]  # `mixture.auc_per_species`, without training
-    n_attack: dict[str, int]  # of each of these species
-    n_live: int  # outside training
-    limit: float  # left of which is `mixture.LOW_SHARE` of the training images
+    numbers: Improbability
     histograms: ridges.Binned
 
 
@@ -48,20 +45,16 @@ def told(run: Run, k: int, covariance: str, dimensions: int, subsets: tuple[str,
 
     def computed() -> dict[str, object]:
         samples, values = samples_of(run, subsets), stored(run, k, covariance, dimensions)[1].log_likelihood
-        outside, training = samples[~is_training(samples)], values[training_rows(run)]
-        auc = mixture.auc_per_species(outside, values[outside.index])
-        attacks = outside[outside["label"] == ATTACK]
-        counts = [len(outside) - len(attacks), *(n_of(attacks, name) for name in auc)]
-        table = mixture.per_subset(samples, values[samples.index], training)
-        texts = table[_TEXTS].astype(str)
+        says = likelihood.improbability(samples, values[samples.index], values[training_rows(run)])
+        texts = says.table[_TEXTS].astype(str)
         of_groups = vars(_histograms(samples, values[samples.index]))
         return {
             **{name: texts[name].to_numpy(str) for name in _TEXTS},
-            "numbers": table.drop(columns=_TEXTS).to_numpy(np.float64),
-            "species": np.array(list(auc), str),
-            "auc": np.array(list(auc.values()), np.float64),
-            "counts": np.array(counts, np.int64),
-            "limit": np.quantile(training, mixture.LOW_SHARE),
+            "numbers": says.table.drop(columns=_TEXTS).to_numpy(np.float64),
+            "species": np.array(list(says.auc), str),
+            "auc": np.array(list(says.auc.values()), np.float64),
+            "counts": np.array([says.n_live, *says.n_attack.values()], np.int64),
+            "limit": np.float64(says.limit),
             **{f"binned_{name}": np.array(part, str) if name == "names" else part for name, part in of_groups.items()},
         }
 
@@ -72,14 +65,14 @@ def told(run: Run, k: int, covariance: str, dimensions: int, subsets: tuple[str,
     species, numbers = arrays["species"].tolist(), arrays["numbers"]
     parts = {name.removeprefix("binned_"): arrays[name] for name in arrays if name.startswith("binned_")}
     table = pd.DataFrame({name: arrays[name] for name in _TEXTS} | dict(zip(_NUMBERS, numbers.T, strict=True)))
-    return Told(
+    says = Improbability(
         table.astype({"n": np.int64}),
         dict(zip(species, arrays["auc"].tolist(), strict=True)),
         dict(zip(species, arrays["counts"][1:].tolist(), strict=True)),
         int(arrays["counts"][0]),
         float(arrays["limit"]),
-        ridges.Binned(**parts | {"names": parts["names"].tolist()}),
     )
+    return Told(says, ridges.Binned(**parts | {"names": parts["names"].tolist()}))
 
 
 def _histograms(samples: pd.DataFrame, values: NDArray[np.float64]) -> ridges.Binned:

@@ -86,11 +86,6 @@ def offer(asked: Asked, n_training: int, n_dimensions: int) -> None:
     )
 
 
-def n_of(attacks: pd.DataFrame, species: str) -> int:
-    is_named = attacks["pai_species"] == species
-    return int((is_named | (attacks["pai_species"] == "") if species == "unspecified" else is_named).sum())
-
-
 def show_criteria(criteria: pd.DataFrame, asked: Asked) -> None:
     """How many Gaussians the training images speak for, by three criteria."""
     st.markdown("**How many Gaussians do live faces need?**")
@@ -154,7 +149,7 @@ def show_auc_by_number(outside: pd.DataFrame, asked: Asked, ks: Sequence[int], n
     st.write(
         f"From {min(auc)} to {max(auc)} Gaussians ({asked.words}), the AUC is between {', between '.join(ranges)}."
     )
-    chart = categories.auc_over_components(auc, asked.k, {name: n_of(attacks, name) for name in names})
+    chart = categories.auc_over_components(auc, asked.k, {name: likelihood.n_of(attacks, name) for name in names})
     alt = "AUC per attack species over the number of Gaussians"
     st.echarts_chart(chart, key="auc_over_k", height=categories.LINES_HEIGHT, alt=alt)
     missing = [str(k) for k in mixture.components_of(n_training) if k not in auc]

@@ -26,6 +26,7 @@ from app.session.tables import show_rows
 from app.words import escaped
 from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, is_training, readable
 from fas_core.evaluation import likelihood
+from fas_core.evaluation.likelihood import Improbability
 from fas_core.evaluation.ranking import share_of_pairs
 from fas_core.latent import Sample, fitting_sample, mixture, training_rows
 from fas_core.runs.store import Run
@@ -120,7 +121,7 @@ def caveat(asked: Asked, n: int, d: int) -> str:
     return ""
 
 
-def answer(of: Told, k: int) -> str:
+def answer(of: Improbability, k: int) -> str:
     """One sentence with numbers."""
     if not of.auc:
         missing = "attacks" if of.n_live else "live faces outside training"
@@ -136,7 +137,7 @@ def answer(of: Told, k: int) -> str:
     )
 
 
-def stands_on(of: Told, asked: Asked, sample: Sample) -> str:
+def stands_on(of: Improbability, asked: Asked, sample: Sample) -> str:
     """What the answer's numbers stand on; "" where there are none."""
     if not of.auc:
         return ""
@@ -149,7 +150,7 @@ def stands_on(of: Told, asked: Asked, sample: Sample) -> str:
 def show_histograms(of: Told) -> None:
     notes = {
         row.subset: f"AUC {row.auc:.2f}"
-        for row in of.table.itertuples()
+        for row in of.numbers.table.itertuples()
         if row.label == ATTACK and pd.notna(row.auc) and row.subset in of.histograms.names
     }
     chart = ridges.distributions_drawn(
@@ -157,7 +158,7 @@ def show_histograms(of: Told) -> None:
         x_title="log-likelihood (nats)",
         behind_name="live faces outside training",
         notes=notes,
-        limit=(of.limit, "← 5 % of training "),
+        limit=(of.numbers.limit, "← 5 % of training "),
     )
     height = ridges.score_height(len(of.histograms.names))
     st.echarts_chart(chart, key="likelihoods", height=height, alt="Histograms of log-likelihood, one row per group")
@@ -216,7 +217,7 @@ def page() -> None:
         return
     of = told(run, asked.k, asked.covariance, asked.dimensions, shown.subsets)
     by_number = criteria(run, tuple(ks), asked.covariance, asked.dimensions)
-    top.answer.write(answer(of, asked.k))
+    top.answer.write(answer(of.numbers, asked.k))
     with shows:
         part = chosen_part()
     if part == NUMBER:
@@ -232,9 +233,9 @@ def page() -> None:
         with grid.cell():
             show_histograms(of)
         with grid.cell():
-            show_table(of.table)
+            show_table(of.numbers.table)
     best = likelihood.best_words(by_number["held_out"], asked.k, split(run))
-    st.caption(f"{stands_on(of, asked, sample)} {best}".strip())
+    st.caption(f"{stands_on(of.numbers, asked, sample)} {best}".strip())
     if poor := caveat(asked, len(sample), asked.dimensions or n_dimensions):
         st.caption(f":material/warning: {poor}")
 

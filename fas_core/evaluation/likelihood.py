@@ -1,14 +1,17 @@
-"""How many Gaussians live faces need: criteria over their number, and what they say in a sentence."""
+"""What a mixture of Gaussians says of samples, and how many Gaussians live faces need: criteria over their number, and
+what they say in a sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fas_core import memo
+from fas_core import memo, metrics
+from fas_core.data.names import ATTACK, is_training
 from fas_core.evaluation import kept
 from fas_core.latent import fitting_sample, mixture
 from fas_core.latent.mixture import Likelihoods, Mixture, Split
@@ -18,6 +21,44 @@ from fas_core.scores import gmm_nll
 CRITERIA = ["bic", "aic", "held_out"]
 _FORMAT = 1
 HELD_OUT_STEPS = 10  # how much worse than the best a mixture may be and still be drawn in scale, see `held_out_floor`
+
+
+@dataclass(frozen=True, eq=False)
+class Improbability:
+    """How improbable the codes of some samples are."""
+
+    table: pd.DataFrame  # `mixture.per_subset`
+    auc: Mapping[str, float]  # `mixture.auc_per_species`, without training
+    n_attack: Mapping[str, int]  # of each of these species
+    n_live: int  # outside training
+    limit: float  # left of which is `mixture.LOW_SHARE` of the training images
+
+
+def improbability(
+    samples: pd.DataFrame, log_likelihood: NDArray[np.float64], training: NDArray[np.float64]
+) -> Improbability:
+    """Of samples (n) with the columns subset, label and pai_species, by the log-likelihood (n,) of each in nats.
+
+    `training`: those of the live training codes.
+    """
+    is_outside = ~is_training(samples)
+    outside = samples[is_outside]
+    auc = mixture.auc_per_species(outside, log_likelihood[is_outside])
+    attacks = outside[outside["label"] == ATTACK]
+    return Improbability(
+        mixture.per_subset(samples, log_likelihood, training),
+        auc,
+        {name: n_of(attacks, name) for name in auc},
+        len(outside) - len(attacks),
+        float(np.quantile(training, mixture.LOW_SHARE)),
+    )
+
+
+def n_of(attacks: pd.DataFrame, species: str) -> int:
+    """How many attacks are of a species; those without a name are unspecified."""
+    is_named = attacks["pai_species"] == species
+    is_of_it = is_named | (attacks["pai_species"] == "") if species == metrics.UNSPECIFIED else is_named
+    return int(is_of_it.sum())
 
 
 def criteria(fits: Mapping[int, tuple[Mixture, Likelihoods]], training: NDArray[np.int64]) -> pd.DataFrame:

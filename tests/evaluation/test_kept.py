@@ -132,8 +132,8 @@ def test_what_likelihood_opens_with_is_kept_and_the_same(tmp_path: Path, monkeyp
     computed = improbable.told(*asked, shown.subsets)
     by_number = mixture_sizes.criteria(run, (8,), "diag", mixture.RAW)
     assert by_number.index.tolist() == [8]
-    assert computed.n_attack == {"mask": 34, "paper": 34}
-    assert computed.n_live == 110
+    assert computed.numbers.n_attack == {"mask": 34, "paper": 34}
+    assert computed.numbers.n_live == 110
     monkeypatch.setattr(kept, "LARGE", 0)
     cache.clear()
     ready.keep_likelihood(shown)
@@ -141,8 +141,8 @@ def test_what_likelihood_opens_with_is_kept_and_the_same(tmp_path: Path, monkeyp
         monkeypatch.setattr(mixture, name, lambda *_: pytest.fail("computed or read again"))
     cache.clear()
     again = improbable.told(*asked, shown.subsets)
-    pd.testing.assert_frame_equal(again.table, computed.table)
-    assert vars(again) | {"table": 0, "histograms": 0} == vars(computed) | {"table": 0, "histograms": 0}
+    pd.testing.assert_frame_equal(again.numbers.table, computed.numbers.table)
+    assert vars(again.numbers) | {"table": 0} == vars(computed.numbers) | {"table": 0}
     for name, part in vars(computed.histograms).items():
         np.testing.assert_array_equal(getattr(again.histograms, name), part)
     pd.testing.assert_frame_equal(mixture_sizes.criteria(run, (8,), "diag", mixture.RAW), by_number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from fas_core.evaluation import likelihood
 from fas_core.latent.mixture import Split
@@ -27,6 +28,25 @@ def test_the_best_number_is_named_beside_the_chosen_one() -> None:
     assert "with 8" not in likelihood.best_words(held_out, 8, SPLIT)  # nobody knows what it is there
     assert likelihood.best_words(held_out, 2, SPLIT).startswith("This number is the best by held-out likelihood: −37.5")
     assert likelihood.best_words(held_out.iloc[2:], 4, SPLIT) == ""  # one number is no comparison
+
+
+def test_what_is_improbable_is_counted_outside_training() -> None:
+    samples = pd.DataFrame(
+        {
+            "subset": ["train"] * 4 + ["dev"] * 3 + ["test"] * 2,
+            "label": ["bona_fide"] * 6 + ["attack"] * 3,
+            "pai_species": [""] * 6 + ["paper", "", "unspecified"],
+        }
+    )
+    values = np.array([0.0, 1, 2, 3, 1, -1, 0, 5, -9])
+    told = likelihood.improbability(samples, values, values[:4])
+    assert told.auc == {"paper": 0.5, "unspecified": 0.5}
+    assert told.n_attack == {"paper": 1, "unspecified": 2}  # one has no name
+    assert told.n_live == 2
+    assert told.limit == pytest.approx(0.15)  # the 5th percentile of 0, 1, 2, 3
+    assert told.table["n"].tolist() == [4, 2, 1, 1, 1]
+    alone = likelihood.improbability(samples[:6], values[:6], values[:4])
+    assert (alone.auc, alone.n_attack, alone.n_live) == ({}, {}, 2)
 
 
 def test_the_axis_ends_ten_gains_below_the_best() -> None:
