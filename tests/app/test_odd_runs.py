@@ -20,14 +20,16 @@ LOCKED = {"overview", "gallery", "image", "latent", "frames", "traversal", "sepa
 @pytest.mark.parametrize("kind", ODD)
 def test_every_page_opens_on_it(kind: str, has_images: bool, tmp_path: Path) -> None:
     write_odd_run(tmp_path / "cache", kind, has_images=has_images)
-    _open_every_page(tmp_path / "cache", kind)
+    _, wrong = _every_page(tmp_path / "cache", kind)
+    assert not wrong
 
 
 @pytest.mark.parametrize("kind", PARTIAL)
 def test_every_page_shows_what_a_run_holds(kind: str, tmp_path: Path) -> None:
     write_partial_run(tmp_path / "cache", kind)
     write_image_run(tmp_path / "cache", "usual", tiny_samples())
-    said = _open_every_page(tmp_path / "cache", kind)
+    said, wrong = _every_page(tmp_path / "cache", kind)
+    assert not wrong
     names = {"latents": "latent codes", "reconstructions": "reconstructions", "inputs": "original images"}
     for content, words in names.items():
         is_said = any(f"no {words}" in of_page for of_page in said.values())
@@ -41,7 +43,8 @@ def test_every_page_says_that_a_run_is_locked(
     monkeypatch.setenv(secret.DATA_KEY, "0" * 64)
     encrypting.encrypt(run)
     monkeypatch.delenv(secret.DATA_KEY)
-    said = _open_every_page(tmp_path / "cache", "locked")
+    said, wrong = _every_page(tmp_path / "cache", "locked")
+    assert not wrong
     without = {
         view
         for view, of_page in said.items()
@@ -54,8 +57,8 @@ def test_every_page_says_that_a_run_is_locked(
     assert f"Run {run.id} is encrypted, and its key" in caplog.text  # for who operates the server
 
 
-def _open_every_page(cache: Path, kind: str) -> dict[str, str]:
-    """What each says; nothing but that is wrong with none of them."""
+def _every_page(cache: Path, kind: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What each says, and what is wrong with those that fail or say nothing."""
     wrong, said = {}, {}
     at = page(cache=cache, run=kind)
     for view in RUN_VIEWS:
@@ -65,8 +68,7 @@ def _open_every_page(cache: Path, kind: str) -> dict[str, str]:
         elif not at.title or len(texts(at)) < 40:
             wrong[view] = f"it says nothing: {texts(at)}"
         said[view] = texts(at)
-    assert not wrong
-    return said
+    return said, wrong
 
 
 def test_an_upload_is_told_that_no_model_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
