@@ -190,6 +190,20 @@ def undocumented(all_modules: list[Module]) -> list[str]:
     ]
 
 
+def highlighted(all_modules: list[Module]) -> list[str]:
+    """ "module:line" wherever the app calls `code`, of Streamlit or of a container: the browser fetches 1.6 MB for it
+    that know the colours of three hundred languages, and nothing for `app.components.command`."""
+    return [
+        f"{module.name}:{node.lineno}"
+        for module in all_modules
+        for node in ast.walk(module.tree)
+        if module.name.startswith("app.")
+        and isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "code"
+    ]
+
+
 def broken(all_modules: list[Module]) -> dict[str, list[str]]:
     """Rule -> dotted names of what breaks it."""
     pages = [module for module in all_modules if module.name.startswith("app.views.")]
@@ -211,6 +225,7 @@ def broken(all_modules: list[Module]) -> dict[str, list[str]]:
         "functions of pages that read its globals": [f"{m.name}.{f}" for m in pages for f in global_readers(m.tree)],
         "imports upward": imports_upward(all_modules),
         "starts upward": starts_upward(all_modules),
+        "code that Streamlit shows": highlighted(all_modules),
         "public names of the core without a docstring": undocumented(all_modules),
     }
 

@@ -37,6 +37,7 @@ def test_what_breaks_a_rule_is_named(tmp_path: Path) -> None:
         "app.views.short": "CHOSEN = 1\n\ndef reads():\n    return CHOSEN\n",
         "fas_core.runs.big": "import app.main\n\nclass Big:\n    '''Big.'''\n" + "    x = 1\n" * 400,
         "fas_core.runs.silent": "class Said:\n    'x'\n    def x(self): ...\ndef _own(): ...\ndef silent(): ...\n",
+        "app.parts.shown": "st.code('fas')\n\ncommand('fas')\nst.container().code(words)\nprint(error.code)\n",
         "fas_core.derive": "run = [python, '-m', 'app.main', x]\nagain = [python, '-m', 'fas_core.derive']\n",
         "fas_core.cli.server": "run = [python, '-P', '-m', 'app.serve']\n",
     }
@@ -48,6 +49,7 @@ def test_what_breaks_a_rule_is_named(tmp_path: Path) -> None:
         "functions of pages that read its globals": ["app.views.page.reads"],
         "imports upward": ["fas_core.runs.big -> app.main"],
         "starts upward": ["fas_core.derive -> app.main"],
+        "code that Streamlit shows": ["app.parts.shown:1", "app.parts.shown:4"],
         "public names of the core without a docstring": ["fas_core.runs.silent.silent"],
     }
 
