@@ -17,7 +17,7 @@ from fas_core.cli.options import (
     only_score,
     opened_run,
 )
-from fas_core.cli.printing import number, print_json, print_table, say
+from fas_core.cli.printing import caution_words, number, print_json, print_table, say
 from fas_core.errors import BadInputError
 
 MOST_TOO_FEW = 3  # groups too small to judge that are named; all are in the JSON
@@ -99,9 +99,7 @@ def _say_cautions(of: Several) -> None:
         system.run.id: name.removesuffix(f", {system.score}") for system, name in zip(of.systems, of.names, strict=True)
     }
     for said in dict.fromkeys(
-        f"{'Optimistic' if caution.kind == 'optimistic' else 'Warning'}: {called[of_run.id]}: {caution.message}"
-        for pair in of.pairs
-        for of_run, caution in pair.cautions
+        caution_words(caution, called[of_run.id]) for pair in of.pairs for of_run, caution in pair.cautions
     ):
         say(said)
     for (run, score), name in zip(of.systems, of.names, strict=True):

@@ -39,6 +39,7 @@ from fas_core.cli.printing import (
     print_sheet,
     print_table,
     say,
+    say_cautions,
     say_notes,
 )
 from fas_core.errors import BadInputError
@@ -179,8 +180,7 @@ def _say_card(card: Card, run: Run, as_json: bool) -> None:
     from fas_core import scores
 
     say_notes(filter(None, [scores.sign_words(run, card.score)]))
-    for warning in card.warnings or ():
-        say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
+    say_cautions(card.warnings or ())
     print_json(card.as_json()) if as_json else print_card(card)
 
 
@@ -257,8 +257,7 @@ def certify(
     on = list(dict.fromkeys([*judged.chosen_on, *judged.reported_on]))
     warnings = [] if run is None else health.cautions(run, on)
     warnings += [*([cards.OPTIMISTIC] if judged.is_optimistic else []), *decided.short_cautions(on)]
-    for warning in warnings:
-        say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
+    say_cautions(warnings)
     sheets = [judged.sheet(each) for each in chosen]
     if as_json:
         said = {"source": source, "warnings": [warning.as_json() for warning in warnings]}

@@ -22,7 +22,7 @@ from fas_core.cli.options import (
     opened_run,
     subsets_of,
 )
-from fas_core.cli.printing import print_json, print_table, say, say_notes
+from fas_core.cli.printing import print_json, print_table, say_cautions, say_notes
 
 
 def over_time(
@@ -64,8 +64,7 @@ def over_time(
     if as_json:
         said = {"warnings": [warning.as_json() for warning in warnings], "negated": scores.is_negated(opened, by)}
         return print_json({"run": opened.id, "score": by, **told.as_json(), **said, **costs_as_json(costs)})
-    for warning in warnings:
-        say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
+    say_cautions(warnings)
     say_notes(filter(None, [scores.sign_words(opened, by)]))
     title = f"{run}: {by}, {told.level}, on {', '.join(told.reported_on)} (n = {told.n:,})"
     table = told.table()

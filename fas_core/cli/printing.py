@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # it takes scikit-learn and SciPy, which most commands do wit
     from fas_core.evaluation.breakdown import Breakdown, Rate
     from fas_core.evaluation.run_metrics import DevRates
     from fas_core.metrics import Rates, Summary
+    from fas_core.runs.health import Caution
     from fas_core.runs.upkeep import Verified
 
 
@@ -38,6 +39,18 @@ def say_notes(notes: Iterable[str]) -> None:
     """One line each."""
     for note in notes:
         say(f"Note: {note}")
+
+
+def say_cautions(cautions: Iterable[Caution]) -> None:
+    """One line each."""
+    for caution in cautions:
+        say(caution_words(caution))
+
+
+def caution_words(caution: Caution, about: str = "") -> str:
+    """A line on why numbers may mislead; `about`: whose they are."""
+    word = "Optimistic" if caution.kind == "optimistic" else "Warning"
+    return ": ".join(filter(None, [word, about, caution.message]))
 
 
 def show_all_texts() -> None:

@@ -22,7 +22,7 @@ from fas_core.cli.options import (
     opened_run,
     subsets_of,
 )
-from fas_core.cli.printing import print_json, print_table, say, say_notes
+from fas_core.cli.printing import print_json, print_table, say_cautions, say_notes
 
 MOST_NAMED = 4  # subsets, in a title
 
@@ -61,8 +61,7 @@ def strengths(
     if as_json:
         said = {"warnings": [warning.as_json() for warning in warnings], "negated": scores.is_negated(opened, by)}
         return print_json({"run": opened.id, "score": by, **told.as_json(), **said, **costs_as_json(costs)})
-    for warning in (warning for warning in warnings if warning.kind != SIMULATED):  # which is said beneath the table
-        say(f"{'Optimistic' if warning.kind == 'optimistic' else 'Warning'}: {warning.message}")
+    say_cautions(warning for warning in warnings if warning.kind != SIMULATED)  # which is said beneath the table
     say_notes(filter(None, [scores.sign_words(opened, by)]))
     table = told.table()
     n = len(told.reported_on)
