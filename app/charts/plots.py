@@ -120,27 +120,33 @@ def errors_over_time(lines: Sequence[ErrorLine], places: Sequence[str], *, x_tit
     chart = figure(x_title=x_title, y_title="share decided wrongly, in %", height=360)
     x = list(places)
     for line in lines:
-        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-        edge |= {"legendgroup": line.name}
-        if np.isfinite(line.low).all():
-            chart.add_scatter(x=x, y=100 * line.low, name=f"{line.name}, lowest", **edge)
-            filled = {"fill": "tonexty", "fillcolor": clear(line.colour, 0.13)}
-            chart.add_scatter(x=x, y=100 * line.high, name=f"{line.name}, highest", **filled, **edge)
-        chart.add_scatter(
-            x=x,
-            y=100 * line.rates,
-            name=line.name,
-            legendgroup=line.name,
-            mode="lines+markers",
-            line={"color": line.colour, "width": 2.5, "dash": line.dash},
-            marker={"size": 7},
-            customdata=[plot_text(note) for note in line.notes],
-            hovertemplate="%{x}<br>%{customdata}<extra></extra>",
-        )
+        add_error_line(chart, line, x, hover="%{x}<br>%{customdata}", width=2.5, dot=7)
     tops = [100 * float(np.nanmax(np.r_[line.rates, line.high, 0.01])) for line in lines]
     chart.update_yaxes(range=[0, min(102.0, 1.05 * max(tops))], rangemode="tozero")  # 100 with its whole marker
     chart.update_xaxes(type="category")
     return chart
+
+
+def add_error_line(
+    chart: go.Figure, line: ErrorLine, x: Sequence[str] | NDArray[np.int64], *, hover: str, width: float, dot: float
+) -> None:
+    """A line and its dots over its interval as a band; `width` and `dot` in pixels."""
+    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": line.name}
+    if np.isfinite(line.low).all():
+        chart.add_scatter(x=x, y=100 * line.low, name=f"{line.name}, lowest", **edge)
+        filled = {"fill": "tonexty", "fillcolor": clear(line.colour, 0.13)}
+        chart.add_scatter(x=x, y=100 * line.high, name=f"{line.name}, highest", **filled, **edge)
+    chart.add_scatter(
+        x=x,
+        y=100 * line.rates,
+        name=line.name,
+        legendgroup=line.name,
+        mode="lines+markers",
+        line={"color": line.colour, "width": width, "dash": line.dash},
+        marker={"size": dot},
+        customdata=[plot_text(note) for note in line.notes],
+        hovertemplate=f"{hover}<extra></extra>",
+    )
 
 
 def clear(colour: str, alpha: float) -> str:

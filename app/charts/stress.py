@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
-from app.charts.plots import ErrorLine, clear, figure, plot_text
+from app.charts.plots import ErrorLine, add_error_line, clear, figure
 from fas_core.reports.palette import NEUTRAL, TEXT_COLOUR
 
 HEIGHT = 236  # pixels of a panel
@@ -30,7 +29,7 @@ def errors_under_stress(panel: Panel, top: float, limit: float | None) -> go.Fig
     chart = figure(x_title=panel.title, y_title="decided wrongly, in %", height=HEIGHT, legend=False)
     x = np.arange(len(panel.places))
     for line in panel.lines:
-        _add(chart, line, x)
+        add_error_line(chart, line, x, hover="%{customdata}", width=2.25, dot=6)
     for first, last in panel.broken:
         chart.add_vrect(
             x0=first - 0.5, x1=last + 0.5, fillcolor=clear(NEUTRAL, 0.22), line_width=0, layer="below", name="broken"
@@ -53,21 +52,3 @@ def errors_under_stress(panel: Panel, top: float, limit: float | None) -> go.Fig
 def highest(panels: Sequence[Panel]) -> float:
     """The highest rate of all, as a share."""
     return max(float(np.nanmax(np.r_[line.rates, 0.01])) for panel in panels for line in panel.lines)
-
-
-def _add(chart: go.Figure, line: ErrorLine, x: NDArray[np.int64]) -> None:
-    if np.isfinite(line.low).all():
-        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-        chart.add_scatter(x=x, y=100 * line.low, name=f"{line.name}, lowest", **edge)
-        band = {"fill": "tonexty", "fillcolor": clear(line.colour, 0.13)}
-        chart.add_scatter(x=x, y=100 * line.high, name=f"{line.name}, highest", **band, **edge)
-    chart.add_scatter(
-        x=x,
-        y=100 * line.rates,
-        name=line.name,
-        mode="lines+markers",
-        line={"color": line.colour, "width": 2.25, "dash": line.dash},
-        marker={"size": 6},
-        customdata=[plot_text(note) for note in line.notes],
-        hovertemplate="%{customdata}<extra></extra>",
-    )
