@@ -14,7 +14,7 @@ from app.components import strip as component
 from app.components.gallery import Panel, error_panel, picture
 from app.components.zoom import zoomed
 from app.session import readers
-from app.session.address import keep_valid
+from app.session.address import keep_valid, switch
 from app.session.faces import Sight
 from app.words import escaped
 from fas_core.data.names import readable
@@ -30,18 +30,8 @@ def show_path(path: Path, images: NDArray[np.uint8], unlike: Unlike | None, cont
     """The images in their order, what the score says of them, and one of them large; what is chosen, at `controls`."""
     bases = None if path.compared_with is None else np.broadcast_to(images[path.compared_with], images.shape)
     panel = picture("decoded", images)
-    if bases is not None:
-        shown = controls.segmented_control(
-            "Show",
-            [IMAGES, CHANGE],
-            default=IMAGES,
-            key="shown_as",
-            bind="query-params",
-            required=True,
-            label_visibility="collapsed",
-        )
-        if shown == CHANGE:
-            panel = change_panel(path, bases, images)
+    if bases is not None and switch("Show", [IMAGES, CHANGE], "shown_as", place=controls) == CHANGE:
+        panel = change_panel(path, bases, images)
     line = None
     if unlike is not None and path.columns == len(path.codes):
         levels = [component.Level(float(np.median(unlike.live)), "median of live faces")]

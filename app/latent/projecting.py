@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.components import scatter as plot
 from app.components.scatter import Plane
+from app.session.address import switch
 from app.session.cache import NotComputedError, cached
 from app.session.jobs import worker
 from app.session.page import fragment
@@ -59,16 +60,7 @@ def n_training(run: Run) -> int:
 
 def projection_controls(run: Run) -> Choice:
     """Projection; what it is fitted on and the two components, one click away."""
-    shown = st.segmented_control(
-        "Projection",
-        [PCA, UMAP],
-        default=PCA,
-        required=True,
-        key="projection",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    is_umap = shown == UMAP
+    is_umap = switch("Projection", [PCA, UMAP], "projection") == UMAP
     pca_on: FittedOn = "training"
     umap = projection.USUAL
     with st.popover(

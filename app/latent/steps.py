@@ -16,7 +16,7 @@ from app.components.command import show_command
 from app.components.scatter import Plane
 from app.latent.projecting import component_controls
 from app.parts.selection import Points
-from app.session.address import keep_valid
+from app.session.address import keep_valid, switch
 from app.session.cache import cached, keyed
 from app.session.jobs import worker
 from app.session.others import others_control
@@ -101,14 +101,11 @@ def chosen_steps(a: Run, place: DeltaGenerator) -> Steps:
     options = [EPOCHS, BESIDE] if epochs else [BESIDE]
     keep_valid("show", options, options[0])
     if epochs:
-        show = place.segmented_control(
+        show = switch(
             "Show",
             options,
-            default=options[0],
-            required=True,
-            key="show",
-            bind="query-params",
-            label_visibility="collapsed",
+            "show",
+            place=place,
             help="Epoch by epoch: the checkpoints that were kept of the training of A, the Run in the sidebar.",
         )
         if show == EPOCHS:
@@ -204,19 +201,14 @@ def frame_controls(both: Common) -> tuple[str, int, int]:
     steps = both.steps
     usual = frames.usual([step.training for step in steps.each], steps.dims)
     keep_valid("frame", [ONE, OWN, UMAP], usual)
-    frame = str(
-        st.segmented_control(
-            "Frame",
-            [ONE, OWN, UMAP],
-            default=usual,
-            required=True,
-            key="frame",
-            bind="query-params",
-            label_visibility="collapsed",
-            help="One PCA: fitted on the live training codes of A and applied to all. Only checkpoints of one "
-            "training share its axes. Aligned: each has its own PCA or UMAP, which is shifted, turned or mirrored, "
-            "and scaled so that the shared live training images lie as close to A's as they can.",
-        )
+    frame = switch(
+        "Frame",
+        [ONE, OWN, UMAP],
+        "frame",
+        default=usual,
+        help="One PCA: fitted on the live training codes of A and applied to all. Only checkpoints of one "
+        "training share its axes. Aligned: each has its own PCA or UMAP, which is shifted, turned or mirrored, "
+        "and scaled so that the shared live training images lie as close to A's as they can.",
     )
     n = min(projection.COMPONENTS, *steps.dims)
     if frame == OWN:

@@ -13,6 +13,7 @@ from app.looking.filmstrip import frames_of
 from app.looking.subject import Subject
 from app.parts import columns
 from app.session import faces
+from app.session.address import switch
 from app.session.cache import cached
 from app.words import escaped, number
 from fas_core.data.names import ATTACK, LIVE, TRAIN, readable
@@ -75,18 +76,8 @@ def show(run: Run, subject: Subject) -> str | None:
         return None
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Nearest images**", width="content")
-        by = st.segmented_control(
-            "Nearest",
-            ways,
-            default=ways[0],
-            format_func=WORDS.__getitem__,
-            key="nearest_by",
-            bind="query-params",
-            required=True,
-            label_visibility="collapsed",
-            help=HELP,
-        )
-    return show_by(run, subject, by or ways[0])
+        by = switch("Nearest", ways, "nearest_by", words=WORDS.__getitem__, help=HELP)
+    return show_by(run, subject, by)
 
 
 def show_by(run: Run, subject: Subject, by: By) -> str | None:

@@ -10,7 +10,7 @@ from app.components import gallery as component
 from app.components.link import follow
 from app.looking.nearest import HELP, UNITS, WORDS, place
 from app.session import faces, identity, readers
-from app.session.address import link_params
+from app.session.address import link_params, switch
 from app.session.cache import NotComputedError, cached
 from app.session.jobs import worker
 from app.session.sidebar import Shown
@@ -60,20 +60,7 @@ def show(shown: Shown) -> None:
             "`fas data dedupe M.csv --out M2.csv` tells it of the manifest."
         )
         return
-    by: By = (
-        st.segmented_control(
-            "Near-duplicates",
-            duplicates.ways(run),
-            default=duplicates.ways(run)[0],
-            format_func=WORDS.__getitem__,
-            key="duplicates_by",
-            bind="query-params",
-            required=True,
-            label_visibility="collapsed",
-            help=HELP,
-        )
-        or "pixels"
-    )
+    by = switch("Near-duplicates", duplicates.ways(run), "duplicates_by", words=WORDS.__getitem__, help=HELP)
     near = compared(run, by)
     if near is None:
         worker(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+T = TypeVar("T")
 
 
 def put_in_address(name: str, value: str | list[str]) -> None:
@@ -22,6 +26,33 @@ def put_in_address(name: str, value: str | list[str]) -> None:
         st.query_params[name] = values
     else:
         del st.query_params[name]
+
+
+def switch(
+    label: str,
+    options: Sequence[T],
+    key: str,
+    *,
+    default: T | None = None,
+    words: Callable[[T], str] = str,
+    help: str | None = None,
+    place: DeltaGenerator | None = None,
+) -> T:
+    """One of a few options, always one of them, by a control that says its label to readers of the screen alone and
+    keeps to the address. `default`: the first. `words`: what an option is called. `place`: here."""
+    usual = options[0] if default is None else default
+    chosen = (st if place is None else place).segmented_control(
+        label,
+        list(options),
+        default=usual,
+        format_func=words,
+        key=key,
+        bind="query-params",
+        required=True,
+        help=help,
+        label_visibility="collapsed",
+    )
+    return usual if chosen is None else chosen
 
 
 def keep_valid(key: str, options: Sequence[object], default: object) -> None:

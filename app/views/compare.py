@@ -22,6 +22,7 @@ from app.comparing.worse import SAMPLES_PART, show_decision
 from app.components.command import show_command
 from app.parts.head import head
 from app.session import operating, sidebar
+from app.session.address import switch
 from app.session.others import others_control
 from app.session.page import fragment
 from app.session.readers import runs
@@ -151,11 +152,8 @@ def in_detail(comparison: Comparison) -> int:
     letters = comparison.letters[1:]
     if len(letters) == 1:
         return 1
-    chosen = named("in detail").segmented_control(
-        "In detail", list(letters), default="B", key="detail", bind="query-params", required=True,
-        label_visibility="collapsed",
-    )  # fmt: skip
-    return LETTERS.index(str(chosen)) if chosen in letters else 1
+    chosen = switch("In detail", letters, "detail", place=named("in detail"))
+    return LETTERS.index(chosen) if chosen in letters else 1
 
 
 # ------------------------------------------------------------------------------------------------ the page
@@ -192,15 +190,7 @@ def policy(judged: Sequence[str], chosen_on: Sequence[str]) -> tuple[tuple[str, 
     subsets, chosen = judged_subsets(judged, chosen_on)
     if not chosen:
         return subsets, ()
-    asked = named("thresholds").segmented_control(
-        "Thresholds",
-        [FIXED, MATCHED],
-        default=FIXED,
-        key="thresholds",
-        bind="query-params",
-        required=True,
-        label_visibility="collapsed",
-    )
+    asked = switch("Thresholds", [FIXED, MATCHED], "thresholds", place=named("thresholds"))
     return subsets, () if asked == MATCHED else chosen
 
 

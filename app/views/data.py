@@ -13,7 +13,7 @@ from app.data.known import DataSet
 from app.data.picks import Pick
 from app.parts.head import Head, head
 from app.session import identity
-from app.session.address import put_in_address
+from app.session.address import put_in_address, switch
 from app.words import escaped
 from fas_core.access.roles import Right
 from fas_core.data import acceptance
@@ -108,18 +108,9 @@ def show_data() -> None:
         with st.container(gap="xxsmall"):
             doubts.show_verdict(judged)
         with st.container(horizontal=True, vertical_alignment="center"):
-            by = st.segmented_control(
-                "Faces by",
-                ["subset", "species"],
-                default="subset",
-                key="faces_by",
-                bind="query-params",
-                required=True,
-                format_func=lambda text: f"Faces per {text}",
-                label_visibility="collapsed",
-            )
-            faces.bar_controls(data, by or "subset")
-        faces.show(data, by or "subset", f"faces_{by}_{number}")
+            by = switch("Faces by", ["subset", "species"], "faces_by", words=lambda text: f"Faces per {text}")
+            faces.bar_controls(data, by)
+        faces.show(data, by, f"faces_{by}_{number}")
         doubts.show_counts(data)
         doubts.show_leaks(data)
         doubts.show_duplicates(data)

@@ -21,7 +21,7 @@ from app.parts import filters, marking, sample, standing
 from app.parts.filters import Active
 from app.parts.head import head
 from app.session import faces, identity, operating, sidebar
-from app.session.address import link_params
+from app.session.address import link_params, switch
 from app.session.page import fragment
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
@@ -85,14 +85,10 @@ def controls(images: Judged, place: DeltaGenerator) -> tuple[Choice, Listed, lis
     """Order, filters and display, the images that pass the filters, and the filters that leave something out."""
     run, has_threshold = images.run, images.point is not None
     with place:
-        view = st.segmented_control(
+        view = switch(
             "View",
             list(LAYOUTS),
-            default=SHEET,
-            key="view",
-            bind="query-params",
-            required=True,
-            label_visibility="collapsed",
+            "view",
             help="A contact sheet; four to six images that fill the window, to go through by keys; or one at a time.",
         )
         active = narrowed_in_sight(images)
@@ -123,7 +119,7 @@ def controls(images: Judged, place: DeltaGenerator) -> tuple[Choice, Listed, lis
             display = component.display_controls(ssim=True)
     if chosen_order.words != ordering:
         st.rerun()  # the address says what is not offered; from now on the session says what is
-    choice = Choice(chosen_order, more, per_page, display, LAYOUTS[str(view or SHEET)])
+    choice = Choice(chosen_order, more, per_page, display, LAYOUTS[view])
     return choice, listed(images, chosen_order, active), active
 
 

@@ -18,7 +18,7 @@ from app.parts import columns, marking, sample, standing
 from app.parts.head import Head, head
 from app.parts.standing import LIVE_TRAINING
 from app.session import faces, identity, operating, readers, sidebar, uploads
-from app.session.address import link_params
+from app.session.address import link_params, switch
 from app.session.readers import cache_folder, decided_values, score_values
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
@@ -210,15 +210,7 @@ def chosen_subject(shown: Shown, top: Head) -> tuple[Subject | None, bool, compo
     row, sees = None, identity.may(Right.PICTURES, shown.run)
     display = component.Display(component.SIZE, component.ERROR_LIMIT, signed=False)
     with top.controls:
-        source = st.segmented_control(
-            "Image",
-            [OF_RUN, UPLOAD] if sees else [OF_RUN],
-            default=OF_RUN,
-            key="image_source",
-            bind="query-params",
-            required=True,
-            label_visibility="collapsed",
-        )
+        source = switch("Image", [OF_RUN, UPLOAD] if sees else [OF_RUN], "image_source")
         if source == OF_RUN:
             row = asked_for(shown)
         if sees:

@@ -21,7 +21,7 @@ from app.latent.mixture_sizes import (
 )
 from app.parts.head import head
 from app.session import sidebar
-from app.session.address import keep_valid
+from app.session.address import keep_valid, switch
 from app.session.tables import show_rows
 from app.words import escaped
 from fas_core.data.names import ATTACK, BONA_FIDE, groups_of, is_training, readable
@@ -90,17 +90,7 @@ def chosen_part() -> str:
     """Which part of the page is drawn."""
     parts = (PROBABLE, NUMBER, HOLDS)
     keep_valid("gaussians", parts, PROBABLE)
-    return str(
-        st.segmented_control(
-            "Show",
-            parts,
-            default=PROBABLE,
-            required=True,
-            key="gaussians",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-    )
+    return switch("Show", parts, "gaussians")
 
 
 def caveat(asked: Asked, n: int, d: int) -> str:

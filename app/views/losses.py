@@ -20,6 +20,7 @@ from app.charts.echarts import Option
 from app.deciding.judged import LIVE_ELSEWHERE, WHAT_AUC_IS, caveats, cells, one_class_only, tested
 from app.parts.head import head
 from app.session import sidebar
+from app.session.address import switch
 from app.session.cache import cached
 from app.session.readers import frame_units, score_values
 from app.session.sidebar import Shown
@@ -163,16 +164,8 @@ def listed(notes: Mapping[str, str]) -> str:
 
 def show_table(shown: Shown, rankings: Mapping[str, Ranking]) -> None:
     st.header("Which score on which subset?")
-    measure = st.segmented_control(
-        "Measure",
-        list(MEASURES),
-        default="AUC",
-        required=True,
-        key="measure",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    column = MEASURES[str(measure)]
+    measure = switch("Measure", list(MEASURES), "measure")
+    column = MEASURES[measure]
     rows, values = ranking.by_place(rankings, column)
     table = pd.DataFrame(
         {

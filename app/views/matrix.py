@@ -15,7 +15,7 @@ from app.components.command import show_command
 from app.components.link import follow
 from app.parts.head import Head, head
 from app.session import operating, sidebar
-from app.session.address import link_params, put_in_address
+from app.session.address import link_params, put_in_address, switch
 from app.session.cache import cached, keyed
 from app.session.readers import called, labels_meant, levels, runs
 from app.session.saved import shown_beside
@@ -223,12 +223,7 @@ def show_matrix(shown: Shown) -> None:
     follow_cell()
     place = head("Across data sets")
     systems, notes = usable(shown)
-    name = str(
-        place.controls.segmented_control(
-            "Measure", list(MEASURES), default=AUC, key="measure", bind="query-params", required=True,
-            label_visibility="collapsed", help=HELP,
-        )
-    )  # fmt: skip
+    name = switch("Measure", list(MEASURES), "measure", help=HELP, place=place.controls)
     with_intervals = bool(place.controls.toggle("Intervals", key="intervals", bind="query-params"))
     asked = Asked(tuple(chosen_systems(place, systems)), shown.level, stated_rule(shown), with_intervals)
     if not asked.systems:

@@ -16,7 +16,7 @@ from app.latent.path_images import sheet_of, show_path, show_without_images
 from app.parts import network
 from app.parts.head import head
 from app.session import faces, identity, operating, readers, sidebar
-from app.session.address import keep_valid
+from app.session.address import keep_valid, switch
 from app.session.cache import cached, keyed
 from app.session.readers import score_values
 from app.session.sidebar import Shown
@@ -239,20 +239,12 @@ def page() -> None:
     landscape(run)
     if st.query_params.get("decode") == ONE:  # a link says it; the default stands in no address that the page has made
         st.session_state["decode"] = ONE
-    mode = top.controls.segmented_control(
-        "Decode",
-        list(SAMPLES),
-        default=ONE,
-        key="decode",
-        bind="query-params",
-        required=True,
-        label_visibility="collapsed",
-    )
+    mode = switch("Decode", list(SAMPLES), "decode", place=top.controls)
     rows = []
-    if count := SAMPLES[str(mode)]:
+    if count := SAMPLES[mode]:
         with top.controls.popover("Sample" if count == 1 else "Samples"):
             rows = chosen_rows(shown, count)
-    path, direction = chosen_path(run, str(mode), rows, top.controls)
+    path, direction = chosen_path(run, mode, rows, top.controls)
     ids = [str(readers.ids(run)[row]) for row in rows]
     unlike = unlike_of(shown, path)
     names = [
