@@ -216,6 +216,63 @@ def test_a_worker_that_is_killed_costs_its_shard_alone(
     assert not is_alive(killer.pid)
 
 
+@with_ray
+def test_shards_are_verified_and_intervals_computed_as_they_are_here(
+    two_workers: Any, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store.open_run(tiny_cache, "a")
+    codes = run.shards[1].folder / "latents.npy"
+    content = codes.read_bytes()
+    codes.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with cluster.reader() as read:
+        advanced: list[None] = []
+        monkeypatch.chdir(tiny_cache)  # workers stand in another folder
+        by_ray = upkeep.verified(run.folder.relative_to(tiny_cache), lambda: advanced.append(None), read)
+    assert by_ray == upkeep.verified(run.folder)
+    assert [(entry.subset, entry.shard) for entry in by_ray.damage] == [("train", "shard-00001")]
+    assert len(advanced) == len(run.shards)
+    rng = np.random.default_rng(0)
+    groups, attack = rng.integers(0, 300, 4000), rng.random(4000) < 0.3
+    scores = [rng.normal(size=4000) + attack, rng.normal(size=4000)]
+    statistics = [resampling.Statistic(*of) for of in (("roc_auc",), ("eer",), ("bpcer_at_apcer", 0.1))]
+
+    def intervals() -> resampling.Resampled:
+        return resampling.resampled(scores, attack, resampling.Units("subject", groups), statistics, resamples=300)
+
+    here = intervals()
+    with cluster.intervals(), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(resampling._Model, "on", None)  # in this process, which computes none
+        by_tasks = intervals()
+    for statistic in statistics:
+        assert here.values[statistic].tobytes() == by_tasks.values[statistic].tobytes()
+        assert here.interval(statistic) == by_tasks.interval(statistic)
+
+
+@with_ray
+def test_what_is_derived_by_workers_is_what_one_process_derives(
+    two_workers: Any,
+    tmp_path: Path,
+    image_run: Callable[..., store.Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(derive, "RANGE", passes.ROWS)
+    samples = pd.concat([tiny_samples()] * 400, ignore_index=True)
+    samples["sample_id"] += samples.index.astype(str)
+    runs = [image_run(tmp_path / engine, "a", samples, shard_size=1000) for engine in derive.ENGINES]
+    for run, engine in zip(runs, derive.ENGINES, strict=True):
+        with derive.by(engine) as where:
+            derive.said_of_codes(run, ks=(1, 4), engine=where)
+    here, there = runs
+    for name in scores.of_codes(here):
+        assert scores.is_kept(there, name)
+        np.testing.assert_array_equal(scores.values(there, name), scores.values(here, name))
+    for k in (1, 4):
+        ours, theirs = mixture.known_likelihoods(there, k), mixture.known_likelihoods(here, k)
+        assert ours is not None
+        for field, values in vars(theirs).items():
+            np.testing.assert_array_equal(getattr(ours, field), values)
+
+
 @with_ray  # the last one with `two_workers`: it ends them
 def test_a_driver_that_is_told_to_end_leaves_whole_shards(
     two_workers: Any, tiny_checkpoint: Path, data: Manifest, tmp_path: Path
@@ -295,37 +352,6 @@ def test_shards_that_the_driver_sees_late_are_waited_for(
         cluster._wait_until_seen(plan, works)
 
 
-def test_shards_are_verified_and_intervals_computed_as_they_are_here(
-    two_workers: Any, tiny_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = store.open_run(tiny_cache, "a")
-    codes = run.shards[1].folder / "latents.npy"
-    content = codes.read_bytes()
-    codes.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with cluster.reader() as read:
-        advanced: list[None] = []
-        monkeypatch.chdir(tiny_cache)  # workers stand in another folder
-        by_ray = upkeep.verified(run.folder.relative_to(tiny_cache), lambda: advanced.append(None), read)
-    assert by_ray == upkeep.verified(run.folder)
-    assert [(entry.subset, entry.shard) for entry in by_ray.damage] == [("train", "shard-00001")]
-    assert len(advanced) == len(run.shards)
-    rng = np.random.default_rng(0)
-    groups, attack = rng.integers(0, 300, 4000), rng.random(4000) < 0.3
-    scores = [rng.normal(size=4000) + attack, rng.normal(size=4000)]
-    statistics = [resampling.Statistic(*of) for of in (("roc_auc",), ("eer",), ("bpcer_at_apcer", 0.1))]
-
-    def intervals() -> resampling.Resampled:
-        return resampling.resampled(scores, attack, resampling.Units("subject", groups), statistics, resamples=300)
-
-    here = intervals()
-    with cluster.intervals(), pytest.MonkeyPatch.context() as patched:
-        patched.setattr(resampling._Model, "on", None)  # in this process, which computes none
-        by_tasks = intervals()
-    for statistic in statistics:
-        assert here.values[statistic].tobytes() == by_tasks.values[statistic].tobytes()
-        assert here.interval(statistic) == by_tasks.interval(statistic)
-
-
 def test_a_gpu_per_task_where_the_cluster_has_any() -> None:
     asked: list[dict[str, Any]] = []
     ray = SimpleNamespace(
@@ -379,28 +405,3 @@ def test_an_unknown_engine_is_refused(
         main.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == "fas: --engine spark: choose local or ray.\n"
-
-
-@with_ray
-def test_what_is_derived_by_workers_is_what_one_process_derives(
-    two_workers: Any,
-    tmp_path: Path,
-    image_run: Callable[..., store.Run],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(derive, "RANGE", passes.ROWS)
-    samples = pd.concat([tiny_samples()] * 400, ignore_index=True)
-    samples["sample_id"] += samples.index.astype(str)
-    runs = [image_run(tmp_path / engine, "a", samples, shard_size=1000) for engine in derive.ENGINES]
-    for run, engine in zip(runs, derive.ENGINES, strict=True):
-        with derive.by(engine) as where:
-            derive.said_of_codes(run, ks=(1, 4), engine=where)
-    here, there = runs
-    for name in scores.of_codes(here):
-        assert scores.is_kept(there, name)
-        np.testing.assert_array_equal(scores.values(there, name), scores.values(here, name))
-    for k in (1, 4):
-        ours, theirs = mixture.known_likelihoods(there, k), mixture.known_likelihoods(here, k)
-        assert ours is not None
-        for field, values in vars(theirs).items():
-            np.testing.assert_array_equal(getattr(ours, field), values)
