@@ -7,9 +7,10 @@ read what the page has computed, imports from a lower floor to a higher one.
 from __future__ import annotations
 
 import ast
+import gc
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -86,10 +87,22 @@ class Module:
                 yield from (str(name) for flag, name in pairwise(words) if flag == "-m")
 
 
-def modules(root: Path = PROJECT) -> list[Module]:
-    """Every Python file of both packages, by name."""
-    paths = sorted([*(root / "fas_core").rglob("*.py"), *(root / "app").rglob("*.py")])
-    return [Module(_dotted(path.relative_to(root)), path, ast.parse(path.read_text())) for path in paths]
+def modules(root: Path = PROJECT, *folders: str) -> list[Module]:
+    """Every Python file of both packages, or of some folders, by name. To be dropped after use: a million objects."""
+    paths = sorted(path for folder in folders or ("fas_core", "app") for path in (root / folder).rglob("*.py"))
+    return [Module(_dotted(path.relative_to(root)), path, tree) for path, tree in parsed(paths).items()]
+
+
+def parsed(paths: Iterable[Path]) -> dict[Path, ast.Module]:
+    """The syntax trees of files. Garbage is not looked for meanwhile: among a million nodes, all of them in use, that
+    takes four times as long as to read them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return {path: ast.parse(path.read_text()) for path in paths}
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _dotted(path: Path) -> str:

@@ -9,6 +9,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.house import parsed
+
 STARTERS = {
     *(f"subprocess.{name}" for name in ("run", "Popen", "call", "check_call", "check_output")),
     *(f"os.{name}" for name in ("fork", "system", "posix_spawn")),
@@ -33,7 +35,7 @@ class Tests:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.trees = {path: ast.parse(path.read_text()) for path in sorted(folder.rglob("*.py"))}
+        self.trees = parsed(sorted(folder.rglob("*.py")))
         self.places: dict[Place, Place] = {}  # a name as a file knows it -> where that is defined
         self.definitions: dict[Place, ast.AST] = {}
         for path, tree in self.trees.items():
