@@ -243,17 +243,12 @@ def _by_runtimes(path: Path) -> dict[str, float]:
     }
     if find_spec("openvino"):
         works["openvino"] = _openvino(content, x)
-    cores = torch.get_num_threads()
-    torch.set_num_threads(1)
     taken = dict.fromkeys(works, math.inf)
-    try:
-        with torch.inference_mode():
-            for _, (name, work) in product(range(TURNS), works.items()):
-                start = time.process_time()  # of all threads: OpenVINO has its own
-                work()
-                taken[name] = min(taken[name], 1e3 * (time.process_time() - start) / len(x))
-    finally:
-        torch.set_num_threads(cores)
+    with devices.one_core(), torch.inference_mode():
+        for _, (name, work) in product(range(TURNS), works.items()):
+            start = time.process_time()  # of all threads: OpenVINO has its own
+            work()
+            taken[name] = min(taken[name], 1e3 * (time.process_time() - start) / len(x))
     ratios = {}
     if "openvino" in taken:
         is_by_onnx = taken["onnx"] < onnx_engine.FASTER * taken["torch"]

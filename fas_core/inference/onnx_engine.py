@@ -111,13 +111,9 @@ def _seconds_per_image(model: Model) -> float:
     """Of one core, in the batches that Runs are computed in; the least of some rounds."""
     given = model.input
     x = torch.rand(BATCH_CPU, given.channels, given.size, given.size).contiguous(memory_format=model.memory_format)
-    cores = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with devices.one_core():
         model.outputs(x)
         return min(_thread_seconds(lambda: model.outputs(x)) for _ in range(ROUNDS)) / len(x)
-    finally:
-        torch.set_num_threads(cores)
 
 
 def _thread_seconds(work: Callable[[], object]) -> float:

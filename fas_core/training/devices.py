@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import atexit
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -60,6 +61,17 @@ def one_device(device: str, precision: str) -> Place:
         kinds = {"mps": torch.backends.mps.is_available(), "cuda": torch.cuda.is_available()}
         device = next((kind for kind, is_there in kinds.items() if is_there), "cpu")
     return Place(torch.device(device) if device == "cpu" else torch.device(device, 0), precision == "bf16")
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """What PyTorch computes on the CPU in the block, it computes in the thread that asks for it."""
+    cores = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(cores)
 
 
 def n_processes() -> int:

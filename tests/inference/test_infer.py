@@ -224,10 +224,21 @@ def test_precision_is_bf16_where_that_is_clearly_faster(
     seconds: tuple[float, float], expected: str, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = infer.loaded(tiny_checkpoint)
-    clock, now = iter(np.repeat(seconds, 4)), [0.0]
-    monkeypatch.setattr(infer, "_fetched", lambda _: now.__setitem__(0, now[0] + next(clock)))
-    monkeypatch.setattr(infer.time, "perf_counter", lambda: now[0])
-    assert infer.settled_precision([loaded], "cpu") == expected
+    clock, now, cores = iter(np.repeat(seconds, 3)), [0.0], torch.get_num_threads()
+    used: set[int] = set()
+
+    def fetched(_: object) -> None:
+        used.add(torch.get_num_threads())
+        now[0] += next(clock)
+
+    monkeypatch.setattr(infer, "_fetched", fetched)
+    monkeypatch.setattr(infer.time, "thread_time", lambda: now[0])
+    torch.set_num_threads(2)
+    try:
+        assert infer.settled_precision([loaded], "cpu") == expected
+        assert (used, torch.get_num_threads()) == ({1}, 2)  # as a Run is computed: each core by itself
+    finally:
+        torch.set_num_threads(cores)
 
 
 def test_without_bf16_in_the_processor_it_is_not_even_tried(
