@@ -11,6 +11,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fas_core import memo
@@ -92,29 +94,35 @@ def _fitted(reference: Run) -> memo.Arrays:
 
 def _lacks(run: Run) -> str:
     names = run.column_names()
-    if "video_id" not in names or (
-        "" in run.samples(["video_id"], repeated=["video_id"])["video_id"].cat.categories.astype("str")
-    ):
+    if "video_id" not in names or _has_empty(run, "video_id"):
         return "has samples that are of no video, as column video_id says"
     if not any(name in names for name in ORDER):
         return f"does not say when frames were taken: it has no column {' or '.join(ORDER)}"
     frames = _frames(run)
     if not np.isfinite(frames["at"]).all():
         return f"does not say of every sample when it was taken, in column {' or '.join(ORDER)}"
-    if (frames.groupby("video", sort=False)["at"].transform("size") < 2).any():
+    if (np.bincount(frames["video"]) < 2).any():
         return "has videos of a single frame"
-    return "has two frames of one video at one time" if frames.duplicated(["video", "at"]).any() else ""
+    in_order = frames.iloc[np.lexsort((frames["at"], frames["video"]))]
+    return "has two frames of one video at one time" if (in_order.diff() == 0).all(axis=1).any() else ""
+
+
+def _has_empty(run: Run, name: str) -> bool:
+    ((_, said),) = run.coded([name])
+    return pc.index(pc.cast(said, pa.large_string()), "").as_py() >= 0
 
 
 def _frames(run: Run) -> pd.DataFrame:
-    """(n,) of each sample, the video and when it was taken."""
+    """(n,) of each sample, the number of its video and when it was taken."""
     names = run.column_names()
     order, texts = [name for name in ORDER if name in names], [name for name in _OF_VIDEO if name in names]
-    rows = run.samples([*texts, *order], repeated=texts)
+    rows = run.samples(order)
     at = [pd.to_numeric(rows[name], errors="coerce").to_numpy(np.float64) for name in order]
     whole = next((values for values in at if np.isfinite(values).all()), at[0])
-    video = rows.groupby(texts, sort=False, dropna=False, observed=True).ngroup()
-    return pd.DataFrame({"video": video.to_numpy(), "at": whole})
+    video = np.zeros(len(run), np.int64)
+    for codes, said in run.coded(texts):
+        video, _ = pd.factorize(video * (len(said) + 1) + codes)
+    return pd.DataFrame({"video": video, "at": whole})
 
 
 def _motion(run: Run) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -56,6 +57,11 @@ def test_rows_alike_say_the_same_in_all_columns(run: store.Run, few: int, monkey
         assert run.alike(row, ["session_id"]).tolist() == of_session
         both = [i for i in of_session if constant[i] == constant[row]]
         assert run.alike(row, ["session_id", "is_constant"]).tolist() == both
+    ((codes, said),) = run.coded(["session_id"])
+    texts = pd.Series([*said.to_pylist(), None])  # the last one is that of -1
+    assert texts[np.where(codes < 0, len(said), codes)].fillna("").tolist() == [
+        "" if pd.isna(s) else s for s in sessions
+    ]
 
 
 def test_what_is_kept_is_of_these_shards_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,3 +88,13 @@ def test_an_image_by_itself_has_no_motion(tmp_path: Path) -> None:
         scores.of_outputs(Codes(run.latents()[:2]), "motion", run)
     assert scores.is_of_videos(run, "motion~brightness")
     assert not scores.is_of_videos(run, "knn")
+
+
+def test_samples_that_name_no_video_are_frames_of_one_more(tmp_path: Path) -> None:
+    is_of_none = clips()["subject_id"] == "s6"
+    rows = clips().assign(subject_id=lambda rows: rows["subject_id"].mask(is_of_none, "s5"))  # who has a video too
+    other, none = (
+        scores.values(write_image_run(tmp_path, name, rows.assign(video_id=video)), "motion")
+        for name, video in (("other", np.where(is_of_none, "x", "clip")), ("none", np.where(is_of_none, None, "clip")))
+    )
+    np.testing.assert_array_equal(none, other)
