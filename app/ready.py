@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 
+from app.deciding import panel
 from app.latent.improbable import told
 from app.latent.mixture_sizes import Asked, all_stored, criteria
 from app.looking import around
 from app.overview import pictures
 from app.parts import standing
 from app.session.sidebar import Shown
-from app.views import likelihood, losses, threshold
+from app.views import likelihood, losses
 from fas_core import scores, storage
 from fas_core.data.names import dev_subsets
 from fas_core.evaluation import summary, transfers
@@ -33,7 +34,7 @@ def keep(run: Run) -> None:
     shown = Shown(run, tuple(run.subsets), usual, FRAME)
     about = summary.summary(System(run, usual), DEFAULT, chosen_on=dev_subsets(run.subsets))
     if about.point is not None:
-        threshold.panel_at(shown, about.point)
+        panel.panel_at(shown, about.point)
     for of_overview in (pictures.distributions, pictures.examples_of):
         of_overview(shown, summary.judged_on(about), None if about.point is None else about.point.threshold)
     for name in losses.few(losses.best_first(losses.of_scores(shown, offered), offered), usual):

@@ -2,87 +2,39 @@
 
 from functools import partial
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app.components.link import follow
-from app.components.threshold import (
-    FORMAT,
-    PLANES,
-    Cell,
-    Heard,
-    Limit,
-    Prepared,
-    arrays_of,
-    of_arrays,
-    prepared,
-    threshold_panel,
-)
+from app.components.threshold import PLANES, Heard, Limit, threshold_panel
 from app.deciding.behind import open_samples
 from app.deciding.certification import show_certification
 from app.deciding.costs import show_costs
 from app.deciding.freezing import card_form, cautions
 from app.deciding.over_time import show_over_time
+from app.deciding.panel import panel_at
 from app.deciding.strengths import show_strengths
 from app.deciding.stress import show_stress
 from app.deciding.transfer import show_transfer
 from app.parts import causes
 from app.parts.head import head
-from app.session import identity, operating, readers, sidebar
+from app.session import identity, operating, sidebar
 from app.session.address import link_params, put_in_address
 from app.session.cache import cached
-from app.session.readers import decisions, pooled_score_set, score_values
+from app.session.readers import pooled_score_set, score_values
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
 from app.words import about, escaped
-from fas_core import memo, metrics
 from fas_core.access.roles import Right
-from fas_core.data.names import ATTACK, groups_of
-from fas_core.evaluation import breakdown, kept, presentations
-from fas_core.evaluation.presentations import Presentations
+from fas_core.evaluation import breakdown, presentations
 from fas_core.evaluation.strengths import has_strengths
 from fas_core.evaluation.words import rate_text
-from fas_core.metrics import uncertainty
-from fas_core.metrics.operating_point import BY_HAND, OperatingPoint
-from fas_core.reports.palette import style_of
+from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.runs.health import SIMULATED, SUBJECT_OVERLAP
 
 DEFAULT_PREVALENCE = 0.01  # one attack among a hundred presentations
-EXACT_TO = 200_000  # scores, of which intervals are made anew for each rule
 
 # --------------------------------------------------------------------------------------------------------- the panel
-
-
-def cells(decided: Presentations, subsets: tuple[str, ...]) -> list[Cell]:
-    """The scores of every subset, bona fide ones and every species apart."""
-    rows, kinds = decided.rows, groups_of(decided.rows)
-    units = rows[[name for name in rows if name in uncertainty.UNITS]]
-    species = metrics.species_names(rows["label"].to_numpy() == ATTACK, rows["pai_species"])
-    parts = []
-    for subset in subsets:
-        within = decided.within([subset])
-        for name in np.unique(species[within]).tolist():
-            here = np.flatnonzero(within & (species == name))
-            style = style_of(str(kinds[here[0]]))
-            parts.append(Cell(subset, name, decided.values[here], units.iloc[here], style))
-    return parts
-
-
-@cached(entries=16, spinner="Preparing curves and intervals …")
-def panel_of(shown: Shown, reported: tuple[str, ...], exact_at: float | None) -> Prepared:
-    decided = readers.decided(shown.run, shown.score, shown.level)
-    kind = decisions(shown.run, shown.level)
-
-    def made() -> Prepared:
-        return prepared(cells(decided, shown.subsets), reported=reported, decisions=kind, exact_at=exact_at)
-
-    if len(shown.run) < kept.LARGE:
-        return made()
-    asked: dict[str, object] = {"subsets": shown.subsets, "reported": reported, "decisions": kind}
-    asked |= {"exact_at": repr(exact_at), "panel": FORMAT}
-    known = memo.arrays(shown.run.cache, "threshold", kept.key(shown.run, decided, asked), lambda: arrays_of(made()))
-    return of_arrays(known)
 
 
 def prevalence() -> float:
@@ -118,12 +70,6 @@ def remember(key: str, value: object) -> None:
 def limit() -> Limit | None:
     asked = operating.limit()
     return None if asked is None else Limit(asked.kind, asked.value, asked.species, asked.at_95)
-
-
-def panel_at(shown: Shown, point: OperatingPoint) -> Prepared:
-    # A threshold that is dragged stays between the neighbours: nobody waits for it.
-    is_dragged = point.rule.kind == BY_HAND or len(shown.run) > EXACT_TO
-    return panel_of(shown, point.reported_on, None if is_dragged else point.threshold)
 
 
 def show_panel(shown: Shown, point: OperatingPoint) -> None:

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from app import ready
-from app.components import threshold as panel
+from app.components import threshold as component
+from app.deciding import panel
 from app.latent import improbable, mixture_sizes
 from app.looking import around
 from app.overview import pictures
 from app.parts import standing
-from app.session import cache
+from app.session import apart, cache
 from app.session.sidebar import Shown
 from app.views import losses
-from app.views import threshold as page
 from fas_core import derive, scores
 from fas_core.bench import synthetic
 from fas_core.evaluation import kept, presentations, ranking, run_metrics, transfers
@@ -45,11 +45,25 @@ def test_numbers_that_are_kept_are_those_computed(tmp_path: Path, monkeypatch: p
 def test_the_panel_of_the_threshold_is_the_same_when_it_was_kept(tmp_path: Path) -> None:
     run = synthetic.write_run(tmp_path, 300, pixels=0)
     decided = presentations.presentations(run, scores.values(run, "rec"))
-    made = panel.prepared(page.cells(decided, tuple(run.subsets)), reported=["seen_paper"])
-    again = panel.of_arrays({name: np.array(array) for name, array in panel.arrays_of(made).items()})
+    made = component.prepared(panel.cells(decided, tuple(run.subsets)), reported=["seen_paper"])
+    again = component.of_arrays({name: np.array(array) for name, array in component.arrays_of(made).items()})
     assert again.key == made.key
     assert again.numbers == made.numbers
     assert again.json["groups"][-1]["auc"] == made.json["groups"][-1]["auc"]
+
+
+def test_the_panel_of_a_large_run_is_made_beside_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = synthetic.write_run(tmp_path, 300, pixels=0)
+    asked = Shown(run, tuple(run.subsets), "rec", "frame"), ("seen_paper",), None
+    made, there = panel.panel_of(*asked), []
+    monkeypatch.setattr(kept, "LARGE", 0)
+    monkeypatch.setattr(apart, "LARGE", 0)
+    monkeypatch.setattr(apart, "called", lambda function, of: there.append(of) or function(*of))
+    for _ in range(2):
+        cache.clear()
+        assert panel.panel_of(*asked).numbers == made.numbers
+    assert len([of for of in there if of == asked]) == 1, "what is kept was made again"
+    cache.clear()
 
 
 def test_what_the_overview_says_of_a_large_run_is_kept_when_it_is_derived(
@@ -89,7 +103,7 @@ def test_what_pages_of_scores_open_with_is_kept_and_the_same(tmp_path: Path, mon
     of_overview = [made(shown, reported, threshold) for made in (pictures.distributions, pictures.examples_of)]
     assert set(of_overview[1]) == {pictures.TYPICAL, pictures.MISSED, pictures.REJECTED}
     monkeypatch.setattr(kept, "LARGE", 0)
-    monkeypatch.setattr(page, "EXACT_TO", 0)
+    monkeypatch.setattr(panel, "EXACT_TO", 0)
     cache.clear()
     ready.keep(run)
     for module, name in (
@@ -101,7 +115,7 @@ def test_what_pages_of_scores_open_with_is_kept_and_the_same(tmp_path: Path, mon
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("computed again"))
     monkeypatch.setattr(standing, "classes", lambda _: pytest.fail("computed again"))
     monkeypatch.setattr(around.columns, "factor", lambda *_: pytest.fail("computed again"))
-    for module, name in ((page, "prepared"), (pictures, "examples"), (pictures.readers, "groups")):
+    for module, name in ((panel, "prepared"), (pictures, "examples"), (pictures.readers, "groups")):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("computed again"))
     cache.clear()
     for name, ((ranked, curves), (drawn, moments)) in zip(names, computed, strict=True):
@@ -119,7 +133,7 @@ def test_what_pages_of_scores_open_with_is_kept_and_the_same(tmp_path: Path, mon
     assert standing.percents(run, "rec", [99.0, 101.0]) == percents
     assert sum(standing.sizes(run, "rec").values()) == 900
     assert transfers.matrix([System(run, shown.score)]).tested_on == ("synthetic",)
-    assert page.panel_of(shown, reported, None).key
+    assert panel.panel_of(shown, reported, None).key
     assert of_overview == [made(shown, reported, threshold) for made in (pictures.distributions, pictures.examples_of)]
     assert len(pictures.cards(shown, of_overview[1])) == 3
     cache.clear()
