@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.session import identity
+from app.session import apart, identity
 from app.session.cache import cached
 from app.words import label_of
 from fas_core import derive, metrics, scores, storage
@@ -35,6 +35,8 @@ def cache_folder() -> Path:
 
 
 # --------------------------------------------------------------------------------------------------- Runs and samples
+
+_OF_GROUPS = ("subset", "label", "pai_species")
 
 
 @cached(entries=64)
@@ -99,14 +101,31 @@ def with_most_to_show(choices: Sequence[Run]) -> Run:
     return max(choices, key=to_show) if len(choices) > 1 else choices[0]
 
 
-@cached(entries=64)
+@cached(entries=64, is_apart=lambda run: not run.are_at_hand(_OF_GROUPS))
 def _n_with_both(run: Run) -> int:
     return naming.n_with_both_classes(run.samples(["subset", "label"], repeated=["subset", "label"]))
 
 
 @cached(entries=64)
 def _samples(run: Run, columns: tuple[str, ...]) -> pd.DataFrame:
+    if apart.is_worth_it((run,)) and not run.are_at_hand(columns):
+        gather(run, columns)
     return run.samples(columns)
+
+
+@cached(entries=64, is_apart=True)
+def gather(run: Run, columns: tuple[str, ...]) -> None:
+    """Has columns of a large Run gathered from its shards and kept, beside the server."""
+    run.samples(columns)
+
+
+@cached(entries=64, is_apart=lambda run: not run.are_at_hand(_OF_GROUPS))
+def look_through(run: Run) -> None:
+    """Finds out which scores a Run has, which every page asks: of a large one beside the server, where nobody has yet.
+
+    Whoever goes through all samples for it gathers their columns and keeps them.
+    """
+    scores.to_choose(run)
 
 
 def samples(run: Run, columns: Sequence[str]) -> pd.DataFrame:
@@ -119,9 +138,6 @@ def samples(run: Run, columns: Sequence[str]) -> pd.DataFrame:
 def ids(run: Run) -> pd.Index:
     """(n,) sample ids in row order; get_loc and get_indexer find rows."""
     return pd.Index(samples(run, ("sample_id",))["sample_id"].astype(str))
-
-
-_OF_GROUPS = ("subset", "label", "pai_species")
 
 
 @cached(entries=16, is_apart=lambda run: not run.are_at_hand(_OF_GROUPS))

@@ -23,6 +23,7 @@ from app.session.readers import (
     decided,
     labels_meant,
     levels,
+    look_through,
     runs,
     why_not_at,
     with_most_to_show,
@@ -49,6 +50,7 @@ def sidebar() -> Run | None:
         faces.control(None)
         return None
     run = _run_control(choices)
+    look_through(run)
     faces.control(run)
     keep_valid("subsets", run.subsets, run.subsets)
     st.pills(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.session import readers
+from app.session import apart, readers
+from app.session.cache import clear
 from fas_core.runs import store
 
 
@@ -35,3 +36,20 @@ def test_runs_are_opened_before_anybody_comes(
     assert {run.id for run in runs} == names
     assert opened == ["broken"]
     assert len(problems) == 1
+
+
+def test_columns_of_a_large_run_are_gathered_beside_the_server(
+    tiny_cache: Path, monkeypatch: pytest.MonkeyPatch, fresh_caches: None
+) -> None:
+    run = store.open_run(tiny_cache, "a")
+    asked: list[tuple[str, object]] = []
+    monkeypatch.setattr(apart, "LARGE", 10)
+    monkeypatch.setattr(apart, "called", lambda function, of: asked.append((function.__name__, of)))
+    readers.look_through(run)
+    assert readers.samples(run, ["sample_id"])["sample_id"].is_unique
+    assert asked == [], "what is at hand was asked for elsewhere"
+    clear()
+    monkeypatch.setattr(store.Run, "are_at_hand", lambda *_: False)
+    readers.look_through(run)
+    assert readers.samples(run, ["sample_id"])["sample_id"].is_unique  # read here, from what is kept there
+    assert asked == [("look_through", (run,)), ("gather", (run, ("sample_id",)))]
