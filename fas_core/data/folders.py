@@ -16,13 +16,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from fas_core.data import filters, hashes, layouts, manifest, modalities, processes, states, trail, twins
+from fas_core.data import filters, hashes, layouts, manifest, modalities, trail, twins, unchanged
 from fas_core.data.layouts import Asked
 from fas_core.data.names import ATTACK
 from fas_core.data.scanning import Scanned, n_before
@@ -120,7 +118,7 @@ def _unchanged(root: Path, out: Path, key: str) -> Written | None:
         return None
     try:
         kept = read_as(_Kept, parsed(text), "scan")
-        is_same = _states(root, kept.watched)[0] == kept.states and all(
+        is_same = unchanged.told(root, kept.watched, len(kept.watched))[0].hex() == kept.states and all(
             file_sha256(out.with_name(name)) == sha256 for name, sha256 in kept.outputs.items()
         )
     except (OSError, ValueError, BadInputError):
@@ -138,10 +136,11 @@ def _named(paths: pd.Series, root: Path, folder: Path, *, is_linked: bool) -> Se
 
 
 def _keep(root: Path, outputs: Iterable[Path], key: str, written: Written, watched: Sequence[str], began: int) -> None:
-    told, latest = _states(root, watched)
+    told, latest = unchanged.told(root, watched, len(watched))
     if latest < began - int(hashes.SETTLED * 1e9):
         digests = {path.name: file_sha256(path) for path in outputs}
-        twins.keep_text(key, json.dumps(asdict(_Kept(written, digests, tuple(watched), told)), ensure_ascii=False))
+        kept = _Kept(written, digests, tuple(watched), told.hex())
+        twins.keep_text(key, json.dumps(asdict(kept), ensure_ascii=False))
 
 
 def _watched(root: Path, scan: Scanned) -> list[str] | None:
@@ -163,16 +162,3 @@ def _watched(root: Path, scan: Scanned) -> list[str] | None:
                 return None
             (top if is_folder else watched).append(f"{folder}/{entry.name}" if folder else entry.name)
     return watched
-
-
-def _states(root: Path, watched: Sequence[str]) -> tuple[str, int]:
-    """SHA-256 of the states of files, and the latest time at which one was changed."""
-    names = iter(watched)
-    chunks = iter(lambda: [*islice(names, hashes.STEP)], [])
-    parts = (os.fsencode("\0".join([*chunk, ""])) for chunk in chunks)
-    digest, latest = hashlib.sha256(), 0
-    for told in states.each(parts, os.fsencode(root), processes.cores() if len(watched) >= states.FEW else 0):
-        digest.update(told)
-        of_each = np.frombuffer(told, np.int64).reshape(-1, len(states.FIELDS))
-        latest = max(latest, int(of_each[:, 1:3].max(initial=0)))
-    return digest.hexdigest(), latest

@@ -30,13 +30,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fas_core import files, storage
-from fas_core.data import processes, states, twins
+from fas_core.data import processes, states, twins, unchanged
+from fas_core.data.unchanged import STEP
 from fas_core.errors import BadInputError
 from fas_core.files import MISSING
 
 LEAST = 1_000  # files: fewer are hashed in a tenth of a second, and leave no trace
 SETTLED = 2.0  # seconds: how coarse times of change are, on the coarsest of file systems
-STEP = 65_536  # rows whose names, or states, are objects of Python at a time
 BATCH = 256  # files of one task of a thread
 _RECORD = np.dtype([("key", "<u8"), ("check", "<u8"), ("sound", "<u8"), ("sha256", "u1", 32)])
 
@@ -107,10 +107,14 @@ def contents(names: pd.Series, folder: Path, look: Look | None = None, rules: st
     `look`: reads those that are not known to be unchanged; it may find problems, by `rules`, which name what it looks
     for: what was found sound by the same rules is not looked at again. Without it they are hashed.
     """
-    look = look or _hashed
-    own, state, is_settled = _looked_up(names, folder)
-    sound = _mark(rules)
-    is_kept_at_all = len(names) >= LEAST
+    look, sound, is_kept_at_all = look or _hashed, _mark(rules), len(names) >= LEAST
+    settled = time.time_ns() - int(SETTLED * 1e9)
+    whole_key = unchanged.key_of(names, folder) if is_kept_at_all else ""
+    whole = unchanged.kept(whole_key, names, folder) if whole_key else None
+    if whole is not None and (not rules or whole.sound == sound):
+        return Contents(whole.sha256, np.zeros(len(names), np.bool_), {}, whole.n_files)
+    own, state = _looked_up(names, folder)
+    is_settled = (state[:, _LINKS] > 0) & (state[:, 1:3].max(1, initial=0) < settled)
     kept = _read(folder) if is_kept_at_all else np.empty(0, _RECORD)
     is_known = _filled(own, kept) if len(kept) else np.zeros(len(own), np.bool_)
     is_done = is_known & (own["sound"] == sound) if rules else is_known
@@ -138,6 +142,11 @@ def contents(names: pd.Series, folder: Path, look: Look | None = None, rules: st
             _write(folder, own[is_kept], kept)
     is_told = own["check"] != 0
     n_files = len(np.unique(own["check"][is_told])) + int((~is_told & ~is_missing).sum())
+    if whole_key and is_kept.all() and not problems:
+        different, _ = _once(np.arange(len(own)), state)
+        marks = np.unique(own["sound"])
+        whole = unchanged.Whole(own["sha256"], int(marks[0]) if len(marks) == 1 else 0, n_files)
+        unchanged.keep(whole_key, whole, names, folder, different, settled)
     return Contents(own["sha256"], is_missing, problems, n_files)
 
 
@@ -167,11 +176,9 @@ def _hashed(paths: Sequence[str]) -> Iterator[tuple[int, Seen]]:
             yield from enumerate(seen, start)
 
 
-def _looked_up(names: pd.Series, folder: Path) -> tuple[NDArray[np.void], NDArray[np.int64], NDArray[np.bool_]]:
-    """(n,) records that lack their hash, zeros where a file is not there; (n, 6) `states.FIELDS`; whether a file has
-    not changed just now."""
+def _looked_up(names: pd.Series, folder: Path) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+    """(n,) records that lack their hash, zeros where a file is not there; (n, 6) `states.FIELDS`."""
     own, state = np.zeros(len(names), _RECORD), np.zeros((len(names), len(states.FIELDS)), np.int64)
-    latest = time.time_ns() - int(SETTLED * 1e9)
     others: dict[int, str] = {}  # rows whose names are no files'
 
     def parts() -> Iterator[bytes]:
@@ -201,7 +208,7 @@ def _looked_up(names: pd.Series, folder: Path) -> tuple[NDArray[np.void], NDArra
     for column in range(_LINKS):
         check = pd.util.hash_array(check ^ state[:, column].view(np.uint64))
     own["check"] = np.where(is_there & (own["key"] != 0), check | np.uint64(1), 0)
-    return own, state, is_there & (state[:, 1:3].max(1, initial=0) < latest)
+    return own, state
 
 
 _LINKS, _URL = states.FIELDS.index("links"), "s3:/"

@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from stat import S_ISLNK
 from threading import Lock
 
 FIELDS = ("size", "changed", "inode_changed", "inode", "device", "links")
@@ -24,7 +25,8 @@ _BYTES, _LENGTH = 8 * len(FIELDS), struct.Struct("<q")
 def states(names: bytes, folder: bytes) -> bytes:
     """(n, 6) int64, `FIELDS` of files named one after another, each ended by a NUL; zeros where there is none.
 
-    Times are in nanoseconds. Names are relative to a folder; links are followed.
+    Times are in nanoseconds. Names are relative to a folder. Links are followed, and have a single name each: what else
+    leads to their file may change without its folder.
     """
     told = array("q")
     try:
@@ -44,10 +46,13 @@ def states(names: bytes, folder: bytes) -> bytes:
 def state(path: bytes | str, at: int | None = None) -> tuple[int, ...]:
     """Of one file; `at`: an open folder that the path is relative to."""
     try:
-        s = os.stat(path, dir_fd=at)
+        s = os.lstat(path, dir_fd=at)
+        if is_link := S_ISLNK(s.st_mode):
+            s = os.stat(path, dir_fd=at)
     except (OSError, ValueError):  # a NUL in a path is a ValueError
         return _NOTHING
-    return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino & MOST, s.st_dev & MOST, max(s.st_nlink, 1))
+    n_names = 1 if is_link or s.st_nlink < 1 else s.st_nlink
+    return (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino & MOST, s.st_dev & MOST, n_names)
 
 
 def each(parts: Iterator[bytes], folder: bytes, processes: int) -> Iterator[bytes]:

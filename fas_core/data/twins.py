@@ -4,8 +4,9 @@
 
 The digits are of the bytes of the manifest's file and of the rules by which it is read (`rules`): of a manifest that
 was changed there is no twin. Only what is without problems has one. Beside them lie texts: what scans came to
-(`folders`), and hashes of data by those of their files. All of it tells what manifests tell: it is for its owner alone,
-`drop` removes it, and what was used longest ago goes as soon as it takes more than `KEPT`.
+(`folders`), and hashes of data by those of their files; and the hashes of all files of a manifest (`unchanged`). All of
+it tells what manifests tell: it is for its owner alone, `drop` removes it, and what was used longest ago goes as soon
+as it takes more than `KEPT`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from fas_core import files
 from fas_core.errors import BadInputError
@@ -114,6 +119,23 @@ def keep_text(key: str, text: str) -> None:
         files.make_folder(_place(key).parent)
         with files.atomic_file(_place(key, "txt")) as temporary:
             temporary.write_text(text, encoding="utf-8")
+        _make_room()
+
+
+def opened(key: str) -> BinaryIO:
+    """Arrays that were kept, one after another. Raises OSError where there are none."""
+    file = _place(key, "npy").open("rb")
+    os.utime(file.fileno())
+    return file
+
+
+def keep_arrays(key: str, arrays: Iterable[NDArray[Any]]) -> None:
+    """Keeps arrays; nothing where they cannot be written."""
+    with suppress(OSError, BadInputError):
+        files.make_folder(_place(key).parent)
+        with files.atomic_file(_place(key, "npy")) as temporary, temporary.open("wb") as file:
+            for array in arrays:
+                np.save(file, array, allow_pickle=False)
         _make_room()
 
 
