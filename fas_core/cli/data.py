@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,13 +87,13 @@ def data_check(
     checked = datacheck.checked(manifest_path)
     say_notes(checked.notes)
     if as_json:
-        print_json(asdict(checked))
+        print_json(checked.as_json())
     else:
         rows = [[k, *(str(v[c]) for c in ("bona_fide", "attack", "subjects"))] for k, v in checked.subsets.items()]
         print_table(str(manifest_path), ["subset", "bona fide", "attacks", "subjects"], rows)
         _print_problems(checked.problems, manifest_path)
         if n := len(checked.duplicates):
-            n_rows = sum(map(len, checked.duplicates))
+            n_rows = len(checked.duplicates.rows)
             print(
                 f"same image content: {n_rows:,} rows of {counted(n, 'pictures')}, {n_rows - n:,} more than needed. "
                 f"Take them out: fas data dedupe {manifest_path} --out M; "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import defaultdict
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import PIL
+from numpy.typing import NDArray
 
 from fas_core.data import hashes, images, manifest, modalities, processes, subsets
 from fas_core.data.hashes import Contents, Seen, sha256_of
 from fas_core.data.manifest import Problem
 from fas_core.data.names import ATTACK, BONA_FIDE, in_protocol_order
+from fas_core.data.unchanged import STEP
 from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from fas_core.data.videos import is_video
+from fas_core.documents import Json
 from fas_core.progress import task
 
 RULES = f"1: decoded; {images.LOADING[1]}; Pillow {PIL.__version__}"  # what is sound by them is not decoded again
@@ -30,9 +33,40 @@ FEW, BATCH = 2_000, 64  # files for which no process is worth its start; files t
 CRASHED = "cannot be decoded: it makes the decoder crash"
 
 
+class Groups(Sequence[list[str]]):
+    """Groups of sample ids, in the order of the first of each: made as they are asked for, as `hashes.Paths` are."""
+
+    def __init__(self, samples: pd.Series, rows: NDArray[np.intp], bounds: NDArray[np.intp]) -> None:
+        self.samples, self.rows, self.bounds = samples, rows, bounds  # where each begins in the rows, and the last ends
+
+    @classmethod
+    def of(cls, samples: pd.Series, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> Groups:
+        """Rows of one code, where they are several; codes are counted as they first come."""
+        is_several = np.bincount(codes, minlength=1)[codes] > 1
+        rows, codes = rows[is_several], codes[is_several]
+        order = np.argsort(codes, kind="stable")
+        codes = codes[order]
+        return cls(samples, rows[order], np.flatnonzero(np.diff(codes, prepend=-1, append=-2)))
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return [self[each] for each in range(len(self))[at]]
+        start, end = self.bounds[range(len(self))[at] :][:2]
+        return self.samples.iloc[self.rows[start:end]].tolist()
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for first in range(0, len(self), STEP):
+            bounds = self.bounds[first : first + STEP + 1]
+            names = self.samples.iloc[self.rows[bounds[0] : bounds[-1]]].tolist()
+            yield from (names[start:end] for start, end in pairwise((bounds - bounds[0]).tolist()))
+
+
 @dataclass(frozen=True)
 class Checked:
-    """The document of `fas data check --json`."""
+    """What is to be said of a manifest with its images."""
 
     n_images: int
     n_files: int  # that are there; rows may name the same one
@@ -41,9 +75,14 @@ class Checked:
     n_subjects: int
     subsets: Mapping[str, Mapping[str, int]]  # see `subsets.counts`
     problems: Sequence[Problem]  # in the order of the rows
-    duplicates: Sequence[Sequence[str]]  # groups of sample ids whose files hold the same bytes
+    duplicates: Groups  # whose files hold the same bytes
     shared_subjects: Mapping[str, Sequence[str]]
     notes: Sequence[str]
+
+    def as_json(self) -> Json:
+        """The document of `fas data check --json`."""
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        return told | {"problems": [asdict(each) for each in self.problems], "duplicates": [*self.duplicates]}
 
 
 def checked(path: Path) -> Checked:
@@ -72,7 +111,8 @@ def checked(path: Path) -> Checked:
 
 
 def _videos(rows: pd.DataFrame, source: Path) -> list[str]:
-    is_likely = rows["path"].str.lower().str.endswith(tuple(VIDEO_SUFFIXES)) if len(rows) else []
+    ends = f"(?:{'|'.join(map(re.escape, sorted(VIDEO_SUFFIXES)))})$"
+    is_likely = rows["path"].str.contains(ends, case=False) if len(rows) else []
     n = sum(is_video(Path(path)) for path in rows["path"][is_likely])
     return [f"{n} rows are videos, which are not looked into: fas data frames {source} --out DIR"] if n else []
 
@@ -128,33 +168,22 @@ def _look_at(path: str) -> Seen:
     return Seen(sha256)
 
 
-def _duplicates(samples: pd.Series, contents: Contents) -> list[list[str]]:
-    """Groups of sample ids whose files hold the same bytes, in the order of the first of each."""
-    rows = np.flatnonzero(~contents.is_missing)
-    whole = contents.sha256[rows]
-    begins, _ = pd.factorize(whole[:, :8].copy().view(np.uint64).reshape(-1))
-    of_two = np.bincount(begins, minlength=1)[begins] > 1
-    rows, whole, begins = rows[of_two], whole[of_two], begins[of_two]
-    order = np.argsort(begins, kind="stable")
-    names, hashed, begins = samples.iloc[rows[order]].tolist(), whole[order], begins[order]
-    bounds = np.flatnonzero(np.diff(begins, prepend=-1, append=-1)).tolist()
-    is_other = (hashed[1:] != hashed[:-1]).any(1) & (begins[1:] == begins[:-1])
-    mixed = set(begins[1:][is_other].tolist())  # files of which only the first 64 bits are the same
-    groups = []
-    for start, end in pairwise(bounds):
-        if not mixed or int(begins[start]) not in mixed:
-            groups.append(names[start:end])
-        else:
-            alike: dict[bytes, list[str]] = defaultdict(list)
-            for name, content in zip(names[start:end], hashed[start:end], strict=True):
-                alike[content.tobytes()].append(name)
-            groups += [group for group in alike.values() if len(group) > 1]
+def _duplicates(samples: pd.Series, contents: Contents) -> Groups:
+    """Samples whose files hold the same bytes."""
+    rows, words = np.flatnonzero(~contents.is_missing), contents.sha256.view(np.uint64)
+    groups = Groups.of(samples, rows, pd.factorize(words[rows, 0])[0])
+    a, b = groups.rows[:-1], groups.rows[1:]
+    is_inside = np.ones(len(a), np.bool_)
+    is_inside[groups.bounds[1:-1] - 1] = False
+    if any(((words[a, k] != words[b, k]) & is_inside).any() for k in range(1, words.shape[1])):
+        _, whole = np.unique(contents.sha256[rows], axis=0, return_inverse=True)  # the first 64 bits do not tell
+        return Groups.of(samples, rows, pd.factorize(whole)[0])
     return groups
 
 
-def _contradictions(rows: pd.DataFrame, contents: Contents, duplicates: list[list[str]]) -> list[Problem]:
+def _contradictions(rows: pd.DataFrame, contents: Contents, duplicates: Groups) -> list[Problem]:
     """A problem for every attack whose very image is bona fide in another row."""
-    begins = contents.sha256[:, :8].copy().view(np.uint64).reshape(-1)
+    begins = contents.sha256.view(np.uint64)[:, 0]
     of_each = (begins[~contents.is_missing & (rows["label"] == label).to_numpy(bool)] for label in (BONA_FIDE, ATTACK))
     if not len(np.intersect1d(*of_each)):
         return []

@@ -167,7 +167,7 @@ def test_names_of_one_file_are_read_once_and_what_is_sound_is_not_looked_at_agai
     assert [row for row, _ in told] == [5, 6, 8]
     assert "no such file" in told[2][1]
     pairs = [["images/again.png", "images/0.png"], ["images/3.png", "images/4.png"]]  # the latter: cut alike
-    assert check.checked(table).duplicates == pairs
+    assert [*check.checked(table).duplicates] == pairs
     assert problems() == told  # what is wrong is looked at again, and only that
     assert sorted(read) == ["3.png", "4.png", "no.png"]
     os.utime(linked, (0, 0))

@@ -180,7 +180,7 @@ def test_an_image_that_is_live_and_an_attack_is_a_problem(tmp_path: Path) -> Non
         Image.new("L", (4, 4), shade).save(tmp_path / f"{name}.png")
     (tmp_path / "m.csv").write_text("path,label\na.png,live\nb.png,spoof\nc.png,live\nd.png,live\n")
     report = check.checked(tmp_path / "m.csv")
-    assert report.duplicates == [["a.png", "b.png"], ["c.png", "d.png"]]
+    assert [*report.duplicates] == [["a.png", "b.png"], ["c.png", "d.png"]]
     assert report.problems == [
         manifest.Problem(2, "b.png", "an attack with the same image as 'a.png', which is bona fide")
     ]
