@@ -269,7 +269,12 @@ def _simply_separated(content: bytes) -> pd.DataFrame | None:
         )
     except ValueError:  # not UTF-8, or another number of cells: said by whoever looks closer
         return None
-    return table.combine_chunks().to_pandas().set_axis(names, axis=1)
+    read = {}
+    for number in columns:  # each made one, and its parts given back before the next
+        read[number] = table[number].combine_chunks().to_pandas()
+        table = table.drop_columns(number)
+    pa.default_memory_pool().release_unused()  # half as much again, which nothing else would take
+    return pd.DataFrame(read).set_axis(names, axis=1)
 
 
 _HEAD, _LONG = 2**16, 2**20  # bytes: in which the header is looked for; of a table that is worth it

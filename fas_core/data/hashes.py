@@ -139,7 +139,7 @@ def contents(names: pd.Series, folder: Path, look: Look | None = None, rules: st
             own["sound"][list(problems)] = 0
         is_kept = is_done | (is_read & is_settled & ~is_missing & (own["check"] != 0))
         if is_kept_at_all and (is_kept & ~is_done).any():
-            _write(folder, own[is_kept], kept)
+            _write(folder, own, is_kept, kept)
     is_told = own["check"] != 0
     n_files = len(np.unique(own["check"][is_told])) + int((~is_told & ~is_missing).sum())
     if whole_key and is_kept.all() and not problems:
@@ -260,8 +260,10 @@ def _once(rows: NDArray[np.intp], state: NDArray[np.int64]) -> tuple[NDArray[np.
     linked = rows[has_names]
     if not len(linked):
         return rows, rows
-    order = np.lexsort(state[linked, :_LINKS].T)
-    is_first = np.append(True, (np.diff(state[linked[order], :_LINKS], axis=0) != 0).any(1))
+    order = np.lexsort([state[linked, field] for field in range(_LINKS)])
+    is_first = np.append(True, np.zeros(len(linked) - 1, np.bool_))
+    for field in range(_LINKS):
+        is_first[1:] |= np.diff(state[linked[order], field]) != 0
     same_as = rows.copy()
     of_linked = np.empty(len(linked), np.intp)
     of_linked[order] = linked[order[is_first]][np.cumsum(is_first) - 1]
@@ -287,13 +289,22 @@ def _read(folder: Path) -> NDArray[np.void]:
     return np.empty(0, _RECORD)
 
 
-def _write(folder: Path, own: NDArray[np.void], before: NDArray[np.void]) -> None:
+def _write(folder: Path, own: NDArray[np.void], is_kept: NDArray[np.bool_], before: NDArray[np.void]) -> None:
     """Those of now, and those of before where they are no more: of other manifests of the folder, or of no file."""
-    both = np.concatenate([own, before])
-    _, first = np.unique(both["key"], return_index=True)
-    records = both[first] if len(first) <= 2 * len(own) else own[np.argsort(own["key"])]
+    rows = np.flatnonzero(is_kept)
+    keys = np.concatenate([own["key"][rows], before["key"]])
+    keys, first = np.unique(keys, return_index=True)
+    if len(first) > 2 * len(rows):
+        first = first[first < len(rows)]
     place = _place(folder)
     with suppress(OSError, BadInputError):  # a folder that cannot be written to keeps nothing
         files.make_folder(place.parent)
         with files.atomic_file(place) as temporary, temporary.open("wb") as file:
-            np.save(file, records, allow_pickle=False)
+            header = np.lib.format.header_data_from_array_1_0(before) | {"shape": first.shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in range(0, len(first), STEP):
+                part = first[start : start + STEP]
+                is_own, records = part < len(rows), np.empty(len(part), _RECORD)
+                records[is_own] = own[rows[part[is_own]]]
+                records[~is_own] = before[part[~is_own] - len(rows)]
+                file.write(records.tobytes())

@@ -34,7 +34,7 @@ from fas_core.data.retention import RETAIN
 from fas_core.delivery import DELIVERY, delivery_problem, named_by_delivery, one_spelling_of_species, spelled
 from fas_core.errors import BadInputError
 from fas_core.files import CONTENT_BYTES, csv_parts, joined, table_bytes, table_of, write_table
-from fas_core.texts import exact_numbers, of_each, plain, plain_column, read_numbers, unread_numbers
+from fas_core.texts import are_different, exact_numbers, of_each, plain, plain_column, read_numbers, unread_numbers
 
 TEXT_COLUMNS = ("path", "sample_id", "label", "pai_species", "subject_id", "session_id", "subset", "video_id")
 NUMBER_COLUMNS = ("frame", "pose_x", "pose_y", "pose_z")
@@ -250,7 +250,12 @@ def with_gaps(data: Manifest, order: Sequence[tuple[str, NDArray[np.int64]]], sh
 def text_column(values: pd.Series) -> pd.Series:
     """Values as `plain` text, "" where unknown (missing, none, unknown, n/a)."""
     text = plain_column(values)
-    return text.where(~text.str.lower().isin(_NO_VALUE), "")
+    return _replaced(text, text.str.lower().isin(_NO_VALUE - {""}), "")
+
+
+def _replaced(texts: pd.Series, where: pd.Series, by: pd.Series | str) -> pd.Series:
+    """The very texts where none is replaced: they are not copied."""
+    return texts.mask(where, by) if where.any() else texts
 
 
 def unknown_notes(values: pd.Series) -> list[str]:
@@ -351,11 +356,11 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
         return Checked(pd.DataFrame(columns=list(COLUMNS)), problems, [])
     (rows, notes), said = _identities(table), parsed_labels(table["label"], labels)
     rows["label"] = said["label"]
-    paths = rows["path"].tolist()
 
     def note(where: pd.Series, says: Callable[[str], str], texts: pd.Series) -> None:
-        for position in np.flatnonzero(where.to_numpy()):
-            problems.append(Problem(int(position) + 1, paths[position], says(texts.iloc[position])))
+        positions = np.flatnonzero(where.to_numpy())
+        told = zip(positions.tolist(), rows["path"].iloc[positions], texts.iloc[positions], strict=True)
+        problems.extend(Problem(position + 1, path, says(text)) for position, path, text in told)
 
     note(rows["path"] == "", lambda _: "the path is empty", rows["path"])
     texts = plain_column(table["label"])
@@ -369,7 +374,7 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
     named, told = (texts[contradicts].str.casefold() for texts in (rows["pai_species"], said["species"]))
     contradicts[contradicts] = named != told
     note(contradicts, "pai_species '{}' is not what --species-label says of its label".format, rows["pai_species"])
-    rows["pai_species"] = rows["pai_species"].where(rows["pai_species"] != "", said["species"])
+    rows["pai_species"] = _replaced(rows["pai_species"], rows["pai_species"] == "", said["species"])
     if DELIVERY in table:
         rows["pai_species"], why = _delivered(rows, text_column(table[DELIVERY]))
         note(why != "", str, why)
@@ -384,10 +389,10 @@ def checked(table: pd.DataFrame, labels: LabelValues | None = None) -> Checked:
         problem_of = {t: f"{name} '{t}' is not a number{f': {why[t]}' if why[t] else ''}" for t in why}
         note(is_unread, problem_of.__getitem__, text)
     note(*_no_days(table))
-    repeated = rows["sample_id"].duplicated()
-    ids = enumerate(rows["sample_id"], start=1) if repeated.any() else ()
-    first_row = {sample: row for row, sample in reversed(list(ids))}
-    note(repeated, lambda s: f"sample_id '{s}' is used before, in row {first_row[s]}", rows["sample_id"])
+    if not are_different(rows["sample_id"]):
+        repeated = rows["sample_id"].duplicated()
+        first_row = {sample: row for row, sample in reversed(list(enumerate(rows["sample_id"], start=1)))}
+        note(repeated, lambda s: f"sample_id '{s}' is used before, in row {first_row[s]}", rows["sample_id"])
     misnamed = [name for name in rows["subset"].unique() if not SUBSET_NAME.fullmatch(name)]
     note(rows["subset"].isin(misnamed), "subset name '{}': use letters, digits, _ - . only".format, rows["subset"])
     wrong = {pair: species_problem(*pair) or "" for pair in rows[["label", "pai_species"]].value_counts().index}
@@ -415,12 +420,12 @@ def _identities(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         if name in table and name not in ("path", "label", "pai_species"):
             notes += unknown_notes(table[name])
     rows["path"] = table["path"].astype("str").fillna("")
-    rows["sample_id"] = rows["sample_id"].where(rows["sample_id"] != "", plain_column(rows["path"]))
+    rows["sample_id"] = _replaced(rows["sample_id"], rows["sample_id"] == "", plain_column(rows["path"]))
     for name in ("pai_species", "subset"):
         respelt = one_spelling_of_species if name == "pai_species" else one_spelling_of_subsets
         rows[name], differing = respelt(rows[name])
         notes += [f"{name}: {text}." for text in differing]
-    rows["subset"] = rows["subset"].where(rows["subset"] != "", ALL)
+    rows["subset"] = _replaced(rows["subset"], rows["subset"] == "", ALL)
     return rows, notes
 
 
@@ -443,7 +448,9 @@ def checked_file(path: Path, labels: LabelValues | None = None) -> Checked:
     known = twins.table(key)
     if known is not None:
         return Checked(known[0], [], known[1], key)
-    parsed = checked(table_of(path, content), labels)
+    table = table_of(path, content)
+    del content  # the table has all that it says
+    parsed = checked(table, labels)
     if not parsed.problems:
         twins.keep(key, parsed.rows, parsed.notes)
     return replace(parsed, key=key)

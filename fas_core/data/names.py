@@ -56,7 +56,7 @@ def one_spelling_of_subsets(subsets: pd.Series) -> tuple[pd.Series, list[str]]:
     meant = {name: name.casefold() for name in subsets.unique() if name.casefold() in (TRAIN, LIVE, "dev", ALL)}
     renamed = {name: ours for name, ours in meant.items() if name != ours}
     notes += [f"'{name}' ({int((subsets == name).sum())} rows) is read as '{ours}'" for name, ours in renamed.items()]
-    return subsets.replace(renamed), notes
+    return subsets.replace(renamed) if renamed else subsets, notes
 
 
 def columns_of_subsets(table: pd.DataFrame) -> list[str]:
