@@ -2,10 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from fas_core.cli import printing
 from fas_core.texts import (
+    are_different,
     counted,
     distinct_numbers,
     exact_numbers,
@@ -16,6 +18,21 @@ from fas_core.texts import (
     read_numbers,
     unread_numbers,
 )
+
+
+def test_texts_that_are_as_they_should_be_are_not_copied() -> None:
+    texts = pd.Series(["a", "ab", ""], dtype="str", index=[3, 1, 2], name="of")
+    same = plain_column(texts)
+    assert same.equals(texts)
+    a, b = (np.frombuffer(pa.array(each).buffers()[2], np.uint8) for each in (same, texts))
+    assert np.shares_memory(a, b)
+    assert plain_column(pd.Series(["a", None, " b"], dtype="str")).tolist() == ["a", "", "b"]
+
+
+def test_of_many_texts_it_is_told_whether_two_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fas_core.texts._PART", 2)
+    for texts, expected in (("", True), ("a", True), ("abcde", True), ("abcda", False), ("aabcd", False)):
+        assert are_different(pd.Series([*texts], dtype="str")) is expected, texts
 
 
 @pytest.mark.parametrize(

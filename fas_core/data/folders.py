@@ -132,7 +132,8 @@ def _named(paths: pd.Series, root: Path, folder: Path, *, is_linked: bool) -> Se
     if is_linked or set(above.split("/")) == {".."}:  # the root is above the folder, which some paths lie in
         return manifest.relative_names(paths, folder)
     begin = "" if above == "." else f"{above}/"
-    return (begin + paths.str.slice(n_before(root))).where(paths != "", "")
+    named = begin + paths.str.slice(n_before(root))
+    return named if (paths != "").all() else named.where(paths != "", "")
 
 
 def _keep(root: Path, outputs: Iterable[Path], key: str, written: Written, watched: Sequence[str], began: int) -> None:

@@ -32,6 +32,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fas_core import documents
 from fas_core.data import boxes, manifest, processes, streams
@@ -60,6 +62,13 @@ LEFT_COLUMNS = ("sample_id", "path", "subset", "label", "pai_species", "subject_
 def is_video(path: Path) -> bool:
     """By the ending of its name, whatever its case."""
     return path.suffix.lower() in SUFFIXES
+
+
+def are_videos(names: pd.Series) -> pd.Series:
+    """(n,) the same of many."""
+    pattern = rf"[^/](?:{'|'.join(map(re.escape, sorted(SUFFIXES)))})\z"
+    matched = pc.match_substring_regex(pa.array(names, pa.large_string()), pattern, ignore_case=True)
+    return pd.Series(matched.to_numpy(zero_copy_only=False), names.index)
 
 
 @dataclass(frozen=True)

@@ -318,6 +318,27 @@ def test_options_that_say_nothing(every, n, says):
         Sampling.of(every, n)
 
 
+def test_many_names_are_told_as_each_by_itself_is():
+    names = [
+        "a/b.mp4",
+        "x.MP4",
+        "a.Ts",
+        "..h5",
+        "ü.Avi",
+        "a/.mp4",
+        ".mp4",
+        "a.mp4x",
+        "amp4",
+        "b.ts\n",
+        "a.mp4/b",
+        "",
+        "İ.aVİ",
+    ]
+    expected = [videos.is_video(Path(name)) for name in names]
+    assert videos.are_videos(pd.Series(names, dtype="str")).tolist() == expected == [True] * 5 + [False] * 8
+    assert videos.are_videos(pd.Series([], dtype=object)).tolist() == []
+
+
 def test_images_alone_are_no_videos(tmp_path):
     Image.new("L", (9, 9)).save(tmp_path / "still.png")
     with pytest.raises(BadInputError, match="none of its 1 rows is a video"):

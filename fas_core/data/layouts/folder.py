@@ -28,13 +28,14 @@ from typing import NoReturn
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from fas_core.data.layouts import Asked
 from fas_core.data.manifest import label_word
 from fas_core.data.names import ATTACK, BONA_FIDE, LIVE, SUBSET_WORDS, TRAIN
 from fas_core.data.scanning import Scanned, media_files, n_before
-from fas_core.data.videos import SUFFIXES as VIDEO_SUFFIXES
+from fas_core.data.videos import are_videos
 from fas_core.errors import BadInputError
 from fas_core.texts import plain
 
@@ -107,12 +108,13 @@ class _Files:
 
     def __init__(self, root: Path, paths: list[str]) -> None:
         self.paths, self.top = paths, n_before(root)
-        folders = pd.factorize(np.array([path.rpartition("/")[0] for path in paths], object))[0]
-        self.folders = folders.astype(np.intp)  # (n,) which of the different ones, as they first come
+        numbers: dict[str, int] = {}
+        each = (numbers.setdefault(path.rpartition("/")[0], len(numbers)) for path in paths)
+        self.folders = np.fromiter(each, np.intp, len(paths))  # (n,) which of the different ones, as they first come
         _, self.first = np.unique(self.folders, return_index=True)
         self.n = np.bincount(self.folders)
-        self.column = pd.Series(paths, dtype="str")
-        self.is_video = self.column.str.lower().str.endswith(tuple(VIDEO_SUFFIXES)).to_numpy(bool)
+        self.column = pd.Series(pd.array(pa.array(paths, pa.large_string()), dtype="str"))
+        self.is_video = are_videos(self.column).to_numpy(bool)
 
     def parts(self, position: int) -> tuple[str, ...]:
         """Of a file, from the root, itself last."""
