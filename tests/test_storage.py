@@ -91,6 +91,15 @@ def test_a_path_stands_for_a_url_and_no_secret_is_shown(tmp_path: Path) -> None:
     assert "hush" not in str(refused.value)
 
 
+def test_what_is_said_names_urls(tmp_path: Path) -> None:
+    twin = storage.place("s3://faces/set/m.csv")
+    said = f"{twin}, row 1: see fas data check s3:/faces/m.csv, or '{tmp_path}/s3:x' and s3://faces/a, this:/that"
+    assert storage.with_urls(said) == (
+        f"s3://faces/set/m.csv, row 1: see fas data check s3://faces/m.csv, or '{tmp_path}/s3:x' and s3://faces/a, "
+        "this:/that"
+    )
+
+
 def test_a_run_in_storage_is_the_same_run(tmp_path: Path, elsewhere: Any, client: Any) -> None:
     samples = tiny_samples()
     local = write_image_run(tmp_path / "local", "a", samples)
@@ -207,6 +216,14 @@ def test_images_and_their_manifest_are_read_where_they_lie(tmp_path: Path, clien
     assert not data.contents[2].any()
     with pytest.raises(images.UnreadableImageError, match="No such"):
         images.load(missing)
+
+
+def test_a_place_in_a_pack_is_refused_before_anything_is_made_of_it(client: Any, png: bytes) -> None:
+    client.pipe_file("faces/packed/0123456789abcdef.pack", png)
+    client.pipe_file("faces/packed/m.csv", b"path,label\n0123456789abcdef.pack/0+9.png,live\n")
+    data = manifest.read(storage.place("s3://faces/packed/m.csv"))
+    with pytest.raises(BadInputError, match="s3://faces/packed/0123456789abcdef.pack is a pack, and packs"):
+        _ = data.sha256
 
 
 def test_hashes_are_kept_by_etag(

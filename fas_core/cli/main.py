@@ -177,5 +177,5 @@ def _stop_for_usage(error: Any) -> None:
 
 
 def _stop(message: str) -> None:
-    print(f"fas: {' '.join(message.split())}", file=sys.stderr)
+    say(f"fas: {' '.join(message.split())}")
     sys.exit(2)

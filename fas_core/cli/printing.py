@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from fas_core import storage
 from fas_core.documents import Json
 from fas_core.metrics import limits
 from fas_core.metrics.limits import Target
@@ -32,7 +33,7 @@ if TYPE_CHECKING:  # it takes scikit-learn and SciPy, which most commands do wit
 
 def say(message: str) -> None:
     """One line to standard error, at once: standard output is for results."""
-    print(message, file=sys.stderr, flush=True)
+    print(storage.with_urls(message), file=sys.stderr, flush=True)
 
 
 def say_notes(notes: Iterable[str]) -> None:

@@ -230,10 +230,15 @@ _State = tuple[int, ...]
 
 def _state(path: str, packs: dict[str, _State | None]) -> _State:
     """Of the place in a pack that a path is, as if it had several names; zeros where there is none, or of a path with a
-    NUL."""
+    NUL. Raises BadInputError for a pack in object storage."""
     if (span := files.span_in_pack(path)) is not None:
         place = str(span[0])
         if place not in packs:
+            if storage.is_remote(span[0]):
+                raise BadInputError(
+                    f"{storage.shown(span[0])} is a pack, and packs are read from disks alone, not from object "
+                    "storage. Name the images' own files there, or bring the packs and their manifest to a disk."
+                )
             packs[place] = states.state(place) if span[0].is_file() else None
         if (state := packs[place]) is not None:
             return hash((state[0], *span[1:])), *state[1:-1], 2

@@ -44,6 +44,7 @@ from fas_core.storage.client import key_of as key_of
 from fas_core.storage.client import place as place
 from fas_core.storage.client import shown as shown
 from fas_core.storage.client import url_of as url_of
+from fas_core.storage.client import with_urls as with_urls
 
 PIECE = 8 * 2**20  # bytes of a file that is read to its end
 _OF_CONTENT = re.compile(r"[0-9a-f]{32}-(\d+)-.+")

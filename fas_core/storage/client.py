@@ -67,6 +67,11 @@ def shown(path: Path) -> str:
     return url_of(path) or str(path)
 
 
+def with_urls(text: str) -> str:
+    """What is said, with URLs in place of the paths that stand for them."""
+    return re.sub(rf"(?<![^\s'\"(]){SCHEME}:/(?=[^/\s])", f"{SCHEME}://", text.replace(f"{_root()}/", f"{SCHEME}://"))
+
+
 def key_of(path: Path) -> str | None:
     """bucket/key; also of a URL that was joined to a folder, as the path of an image is to its manifest's."""
     text, root = os.path.normpath(path), f"{_root()}/"
