@@ -3,13 +3,15 @@
 import re
 import shlex
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit import config
 
 from fas_core import scores
+from fas_core.cli.main import parser
 from fas_core.training import experiments
 from tests.conftest import Result, tiny_samples, write_image_run
 
@@ -63,6 +65,49 @@ def test_every_module_of_a_room_is_named_in_the_tree(room: str) -> None:
 @pytest.mark.parametrize("name", [*experiments.names(), *scores.names()])
 def test_every_experiment_and_score_is_mentioned(name: str) -> None:
     assert re.search(rf"\b{name}\b", README)
+
+
+BLOCKS = "".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL))
+COMMANDS = re.findall(r"^(?:\S*bin/)?fas (.+)$", BLOCKS.replace(" && ", "\n"), re.MULTILINE)
+QUOTED = [" ".join(words.split()) for words in re.findall(r"`fas ([a-z][^`]+)`", README)]
+
+
+def called(words: list[str]) -> tuple[Any, list[str], list[str]]:
+    """The command that some words call, their beginning that names it, and what it is given."""
+    command, n = parser, 0
+    while n < len(words) and words[n] in getattr(command, "commands", {}):
+        command, n = command.commands[words[n]], n + 1
+    return command, words[:n], words[n:]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_of_a_block_can_be_given(line: str) -> None:
+    command, named, given = called(shlex.split(line, comments=True))
+    assert named
+    assert command.make_context(" ".join(named), given).params
+
+
+@pytest.mark.parametrize("line", QUOTED)
+def test_every_option_that_is_quoted_exists(line: str) -> None:
+    command, named, given = called(line.split())
+    options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    asked = {word.split("=")[0] for word in re.findall(r"--[a-z0-9=-]+", " ".join(given))}
+    assert named
+    assert asked <= options | {"--help"}
+
+
+def every_command(group: Any, *named: str) -> Iterator[tuple[str, Any]]:
+    """Also a group that does something by itself."""
+    yield " ".join(named), group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from every_command(command, *named, name)
+
+
+def test_it_says_which_commands_answer_in_json() -> None:
+    [said] = re.findall(r"those that answer with data \((.*?)\) print one JSON", " ".join(README.split()))
+    answering = {name for name, each in every_command(parser) if any("--json" in of.opts for of in each.params)}
+    listing = {name for name in answering if name.removesuffix(" list") in answering - {name}}  # as without the word
+    assert set(re.findall(r"`([^`]+)`", said)) == answering - listing
 
 
 @pytest.mark.parametrize("without", [[], ["live"], ["live", "seen_paper"]], ids=str)
