@@ -14,7 +14,7 @@ from fas_core.deciding import card as cards
 from fas_core.deciding import card_states
 from fas_core.errors import BadInputError
 from fas_core.metrics import limits
-from fas_core.metrics.operating_point import BY_HAND, COST, OperatingPoint, Rule
+from fas_core.metrics.operating_point import BY_HAND, OperatingPoint, Rule
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
@@ -49,7 +49,7 @@ def card_form(shown: Shown, point: OperatingPoint, *, key: str) -> bool:
         st.caption(about(point))
         if missed := limit_missed(shown, point):
             st.warning(escaped(missed), icon=":material/rule:")
-        costs = operating.costs(run) if point.rule.kind == COST else None
+        costs = operating.costs_of(run, point.rule)
         warnings = [
             *cautions(run, point.rule, point.chosen_on, point.reported_on),
             *cards.cost_cautions(point.rule, costs),

@@ -20,7 +20,7 @@ from fas_core.evaluation.over_time import OverTime
 from fas_core.evaluation.presentations import Grouping
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.cost import Costs
-from fas_core.metrics.operating_point import COST, OperatingPoint, Rule
+from fas_core.metrics.operating_point import OperatingPoint, Rule
 from fas_core.metrics.uncertainty import RateInterval
 from fas_core.reports.palette import BONA_FIDE_COLOUR, NEUTRAL
 from fas_core.runs.store import Run
@@ -51,7 +51,7 @@ def show_over_time(shown: Shown, point: OperatingPoint) -> None:
         )
         return
     try:
-        costs = operating.costs(shown.run) if point.rule.kind == COST else None
+        costs = operating.costs_of(shown.run, point.rule)
         told = _told(shown, point.rule, point.chosen_on, point.reported_on, costs)
     except BadInputError as error:
         st.info(escaped(str(error)), icon=":material/timer:")

@@ -19,7 +19,7 @@ from fas_core.errors import BadInputError
 from fas_core.evaluation.strengths import Curve, Strengths, by_strength
 from fas_core.evaluation.words import rate_text
 from fas_core.metrics.cost import Costs
-from fas_core.metrics.operating_point import COST, OperatingPoint, Rule
+from fas_core.metrics.operating_point import OperatingPoint, Rule
 from fas_core.reports.palette import DASHES, styles_of
 
 
@@ -34,7 +34,7 @@ def _told(
 def show_strengths(shown: Shown, point: OperatingPoint) -> None:
     """At the sidebar's threshold."""
     try:
-        costs = operating.costs(shown.run) if point.rule.kind == COST else None
+        costs = operating.costs_of(shown.run, point.rule)
         told = _told(shown, point.rule, point.chosen_on, point.reported_on, costs)
     except BadInputError as error:
         st.info(escaped(str(error)), icon=":material/science:")

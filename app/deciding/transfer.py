@@ -12,7 +12,7 @@ from app.session.tables import show_rows
 from app.words import escaped
 from fas_core.data.names import outside_training, readable
 from fas_core.metrics import transfer
-from fas_core.metrics.operating_point import BY_HAND, COST, OperatingPoint
+from fas_core.metrics.operating_point import BY_HAND, OperatingPoint
 from fas_core.metrics.transfer import Transfer
 
 
@@ -21,7 +21,7 @@ def transfers(shown: Shown, point: OperatingPoint) -> list[Transfer]:
     sets = {
         name: pooled_score_set(shown.run, shown.score, shown.level, [name]) for name in outside_training(shown.subsets)
     }
-    costs = operating.costs(shown.run) if point.rule.kind == COST else None
+    costs = operating.costs_of(shown.run, point.rule)
     return transfer.transfers(point.rule, point.threshold, sets, costs)
 
 

@@ -266,6 +266,11 @@ def costs(run: Run) -> Costs:
     )
 
 
+def costs_of(run: Run, rule: Rule) -> Costs | None:
+    """`costs` where a rule looks at them."""
+    return costs(run) if rule.kind == COST else None
+
+
 def score_range(run: Run, score: str, level: str) -> tuple[float, float]:
     """From the lowest finite score to just above the highest: every decision a threshold can make lies between."""
     values = decided(run, score, level).values
@@ -319,7 +324,7 @@ def operating_point(run: Run, score: str, level: str, subsets: Sequence[str]) ->
         threshold = op.threshold_by(
             by,
             pooled_score_set(run, score, level, on),
-            costs(run) if by.kind == COST else None,
+            costs_of(run, by),
             decided(run, score, level).trials(on) if by.at_95 else None,
         )
     except (metrics.UndefinedMetricError, BadInputError) as error:
