@@ -15,11 +15,12 @@ from fas_core.deciding import card_states
 from fas_core.errors import BadInputError
 from fas_core.metrics import limits
 from fas_core.metrics.operating_point import BY_HAND, OperatingPoint, Rule
+from fas_core.runs import health
 from fas_core.runs.health import Caution
 from fas_core.runs.store import Run
 
 
-@cached(entries=16)
+@cached(entries=16, is_apart=lambda run, *_: not health.is_looked_through(run))
 def cautions(run: Run, rule: Rule, chosen_on: tuple[str, ...], reported_on: tuple[str, ...]) -> list[Caution]:
     """Those that a card of these would have."""
     return cards.cautions(run, rule, chosen_on, reported_on)

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app.overview import near_duplicates
+from app.overview.data import about_data
 from app.overview.pictures import show_pictures
 from app.parts import causes
 from app.parts.decided import show_decided
@@ -11,7 +12,6 @@ from app.parts.head import head
 from app.parts.report_buttons import report_buttons
 from app.session import faces, operating, sidebar
 from app.session.address import link_params
-from app.session.cache import cached
 from app.session.readers import Kept, cache_folder, called, pooled_score_set, runs
 from app.session.sidebar import Shown
 from app.session.tables import show_rows
@@ -23,7 +23,7 @@ from fas_core.evaluation.join import System
 from fas_core.evaluation.summary import Summary
 from fas_core.metrics.operating_point import OperatingPoint
 from fas_core.reports import report
-from fas_core.runs import census, health, naming, tombstones
+from fas_core.runs import health, naming, tombstones
 from fas_core.runs.store import Run
 
 
@@ -92,13 +92,6 @@ def show_metrics(shown: Shown, point: OperatingPoint | None) -> None:
         "In brackets: 95 % intervals, by whole subjects where the data name them; ≤ or ≥: what so many that are "
         "all alike still allow. –: not defined, because the subset holds one class only."
     )
-
-
-@cached(entries=64, spinner="Looking through the data …")
-def about_data(run: Run, chosen_on: tuple[str, ...], reported_on: tuple[str, ...]) -> tuple[pd.DataFrame, list[str]]:
-    """Counts and findings, of a threshold chosen and reported there. Small, unlike what they are made from."""
-    kinds = census.of_run(run)
-    return health.counts(kinds), health.findings(run, kinds, chosen_on, reported_on)
 
 
 def show_data(shown: Shown, point: OperatingPoint | None) -> None:

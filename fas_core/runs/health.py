@@ -414,7 +414,17 @@ def samples_in_two_subsets(run: Run) -> list[str]:
 
     if len(run.shards) <= columns.FEW:
         return sentences()
-    return memo.document(run.cache, "in_two_subsets", {"run": run.shards_digest, "format": 1}, list[str], sentences)
+    return memo.document(run.cache, *_in_two_subsets(run), list[str], sentences)
+
+
+def is_looked_through(run: Run) -> bool:
+    """Whether all samples need not be gone through for what is wrong with them."""
+    return len(run.shards) <= columns.FEW or memo.is_kept(run.cache, *_in_two_subsets(run))
+
+
+def _in_two_subsets(run: Run) -> tuple[str, dict[str, object]]:
+    """What `samples_in_two_subsets` is kept by."""
+    return "in_two_subsets", {"run": run.shards_digest, "format": 1}
 
 
 def _samples_in_two_subsets(samples: pd.DataFrame) -> list[str]:

@@ -72,7 +72,9 @@ def test_what_the_overview_says_of_a_large_run_is_kept_when_it_is_derived(
     run = synthetic.write_run(tmp_path, 900, pixels=0)
     monkeypatch.setattr(kept, "LARGE", 0)
     monkeypatch.setattr(presentations.columns, "FEW", 1)
+    assert not health.is_looked_through(run)
     derive.keep_numbers(run)
+    assert health.is_looked_through(run)
     assert presentations.are_suggested(run)
     monkeypatch.setattr(health, "_samples_in_two_subsets", lambda _: pytest.fail("looked for again"))
     assert health.samples_in_two_subsets(run) == []
