@@ -180,7 +180,20 @@ def in_order(run: Run, rows: NDArray[np.intp], order: Order, distances: NDArray[
         key = -np.abs(ranks(run, order.by) - ranks(run, order.against))
     else:
         key = _ascending(run, order.by) * (1 if order.kind == LOW else -1)
-    return rows[np.argsort(key[rows], kind="stable")]
+    return rows[ascending(key[rows])]
+
+
+def ascending(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """As a stable argsort, with NaN last. Of numbers that float32 holds exactly, as the scores of models, in less than
+    half the time: each stands above its own place in one integer, and integers are sorted fastest."""
+    with np.errstate(over="ignore"):  # to infinity, which is another number
+        short = values.astype(np.float32)
+    if not np.array_equal(short, values, equal_nan=True):
+        return np.argsort(values, kind="stable")
+    short[np.isnan(short)] = np.nan  # one of all that there are, the last of all bits
+    bits = short.view(np.int32).astype(np.int64)
+    above = np.where(bits < 0, -(2**31) - bits, bits) << 32  # those below 0 are written by their size; -0 is 0
+    return np.sort(above + np.arange(len(values))) & (2**32 - 1)
 
 
 def _ascending(run: Run, name: str) -> NDArray[np.float64]:

@@ -82,3 +82,12 @@ def test_groups_have_headings_with_counts(run: Run, monkeypatch: pytest.MonkeyPa
         "width: 80 to 99 · 20",
         "width: (empty) · 1",
     ]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_numbers_are_put_in_order_as_a_stable_sort_does(kind: type) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 1, 300).round(1).astype(kind).astype(np.float64)
+    values[::7], values[::11], values[::13], values[3:5] = np.nan, -np.nan, -0.0, (np.inf, -np.inf)
+    for each in (values, -values, values[:0], np.append(values, 1e300)):
+        assert order.ascending(each).tolist() == np.argsort(each, kind="stable").tolist()
