@@ -113,6 +113,7 @@ def contents(names: pd.Series, folder: Path, look: Look | None = None, rules: st
     whole = unchanged.kept(whole_key, names, folder) if whole_key else None
     if whole is not None and (not rules or whole.sound == sound):
         return Contents(whole.sha256, np.zeros(len(names), np.bool_), {}, whole.n_files)
+    folders = unchanged.Folders.of(names, folder) if whole_key else None
     own, state = _looked_up(names, folder)
     is_settled = (state[:, _LINKS] > 0) & (state[:, 1:3].max(1, initial=0) < settled)
     kept = _read(folder) if is_kept_at_all else np.empty(0, _RECORD)
@@ -142,11 +143,11 @@ def contents(names: pd.Series, folder: Path, look: Look | None = None, rules: st
             _write(folder, own, is_kept, kept)
     is_told = own["check"] != 0
     n_files = len(np.unique(own["check"][is_told])) + int((~is_told & ~is_missing).sum())
-    if whole_key and is_kept.all() and not problems:
+    if folders is not None and is_kept.all() and not problems:
         different, _ = _once(np.arange(len(own)), state)
         marks = np.unique(own["sound"])
         whole = unchanged.Whole(own["sha256"], int(marks[0]) if len(marks) == 1 else 0, n_files)
-        unchanged.keep(whole_key, whole, names, folder, different, settled)
+        unchanged.keep(whole_key, whole, names, folder, folders, different, state[different], settled)
     return Contents(own["sha256"], is_missing, problems, n_files)
 
 

@@ -52,7 +52,7 @@ def key_of(names: pd.Series, folder: Path) -> str:
 
 def kept(key: str, names: pd.Series, folder: Path) -> Whole | None:
     """What was kept of them; None where that is nothing, or any file or folder is not as it was."""
-    with suppress(OSError, ValueError, EOFError), twins.opened(key) as file:
+    with suppress(OSError, ValueError, EOFError, IndexError), twins.opened(key) as file:
         digest, numbers, folders, rows, sha256 = (np.load(file, allow_pickle=False) for _ in range(5))
         sound, n_files = numbers.tolist()
         if sha256.shape == (len(names), 32) and digest.tobytes() == told(folder, *_watched(names, folders, rows))[0]:
@@ -60,28 +60,55 @@ def kept(key: str, names: pd.Series, folder: Path) -> Whole | None:
     return None
 
 
-def keep(key: str, whole: Whole, names: pd.Series, folder: Path, rows: NDArray[np.intp], before: int) -> None:
-    """Keeps it, where files and folders are all there and were changed before a time; `rows`: those of different files,
-    all links among them."""
-    folders = _first_in_folders(names)
-    digest, latest = told(folder, *_watched(names, folders, rows))
-    if latest < before:
+@dataclass(frozen=True)
+class Folders:
+    """Those that files are named in, as they are before the files are looked at."""
+
+    rows: NDArray[np.int32]  # the first in each
+    states: bytes
+
+    @staticmethod
+    def of(names: pd.Series, folder: Path) -> Folders:
+        rows = _first_in_folders(names)
+        return Folders(rows, b"".join(_states(folder, *_watched(names, rows, rows[:0]))))
+
+
+def keep(
+    key: str,
+    whole: Whole,
+    names: pd.Series,
+    folder: Path,
+    folders: Folders,
+    rows: NDArray[np.intp],
+    state: NDArray[np.int64],
+    before: int,
+) -> None:
+    """Keeps it, where files and folders are all there, were changed before a time, and not since they were looked at.
+
+    `rows`: those of different files, all links among them; `state`: of these, from before they were read.
+    """
+    digest, latest = told(folder, *_watched(names, folders.rows, rows))
+    if latest < before and digest == hashlib.sha256(folders.states + state.tobytes()).digest():
         numbers = np.array([whole.sound, whole.n_files], np.uint64)
-        arrays = (np.frombuffer(digest, np.uint8), numbers, folders, rows.astype(np.int32), whole.sha256)
+        arrays = (np.frombuffer(digest, np.uint8), numbers, folders.rows, rows.astype(np.int32), whole.sha256)
         twins.keep_arrays(key, arrays)
 
 
 def told(folder: Path, names: Iterable[str], n: int) -> tuple[bytes, int]:
     """SHA-256 of the states of n files and folders, and the latest time at which one was changed: never, where one is
     not there."""
-    left = iter(names)
-    parts = (os.fsencode("\0".join([*part, ""])) for part in iter(lambda: [*islice(left, STEP)], []))
     digest, latest = hashlib.sha256(), 0
-    for part in states.each(parts, os.fsencode(folder), processes.cores() if n >= states.FEW else 0):
+    for part in _states(folder, names, n):
         digest.update(part)
         state = np.frombuffer(part, np.int64).reshape(-1, len(states.FIELDS))
         latest = max(latest, int(state[:, 1:3].max(initial=0)) if state[:, -1].all() else states.MOST)
     return digest.digest(), latest
+
+
+def _states(folder: Path, names: Iterable[str], n: int) -> Iterator[bytes]:
+    left = iter(names)
+    parts = (os.fsencode("\0".join([*part, ""])) for part in iter(lambda: [*islice(left, STEP)], []))
+    yield from states.each(parts, os.fsencode(folder), processes.cores() if n >= states.FEW else 0)
 
 
 def _watched(names: pd.Series, folders: NDArray[np.int32], rows: NDArray[np.integer]) -> tuple[Iterator[str], int]:

@@ -119,6 +119,26 @@ def test_whatever_changes_is_noticed(change: Callable[[Path], object], root: Pat
     assert of(root) == afresh(root) != before
 
 
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_nothing_is_kept_of_what_changes_while_files_are_read_however_late_a_clock_is(
+    is_folder: bool, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "SETTLED", -3600.0)  # as if the files' clock were an hour behind this one
+    real = hashes._hashed
+
+    def hashed(paths: hashes.Paths) -> Iterator[tuple[int, Seen]]:
+        yield from real(paths)
+        if is_folder:
+            exchange(root / "d/e")
+        else:
+            (root / "1").write_text("else")
+
+    monkeypatch.setattr(hashes, "_hashed", hashed)
+    hashes.contents(pd.Series(NAMES, dtype="str"), root)
+    monkeypatch.setattr(hashes, "_hashed", real)
+    assert of(root) == afresh(root)
+
+
 def test_what_is_damaged_or_was_read_by_other_code_is_as_if_it_were_not_there(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
