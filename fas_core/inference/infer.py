@@ -272,8 +272,11 @@ def _require_fitting(checkpoints: Sequence[Loaded], data: Manifest) -> None:
     _warn_of_what_is_not_told(checkpoints, data)
     videos.require_frames(data)
     modalities.the_one(data)
-    if not any(storage.is_there(file_of(path)) for path in data.image_paths()):
-        raise BadInputError(f"{data.source}: none of its {len(data)} images is there, e.g. {data.image_paths()[0]}.")
+    paths = data.rows["path"]
+    if not any(storage.is_there(file_of(data.root / path)) for path in paths):
+        raise BadInputError(
+            f"{data.source}: none of its {len(data)} images is there, e.g. {data.root / paths.iloc[0]}."
+        )
 
 
 def _require_features(checkpoints: Sequence[Loaded], precision: str) -> None:
@@ -423,11 +426,11 @@ def write_shards(plan: Plan, checkpoints: Sequence[Loaded], works: Sequence[Work
     ]
     with ThreadPoolExecutor(1) as writer, closing(_computed(networks, works, plan, advance)) as computed:
         written: Future[None] | None = None
-        for work, parts in computed:
-            _require_folders(work, parts, plan)
+        for work, whole in computed:
+            _require_folders(work, whole, plan)
             if written is not None:
                 written.result()  # no more than one finished shard waits in memory
-            written = writer.submit(_write, plan, checkpoints, work, parts)
+            written = writer.submit(_write, plan, checkpoints, work, whole)
         if written is not None:
             written.result()
 
@@ -472,10 +475,9 @@ def folders_in(paths: pd.Series) -> list[str]:
     return [str(folder) for folder in paths.str.replace(r"/?[^/]*$", "", regex=True).unique()]
 
 
-def _require_folders(work: Work, parts: Sequence[_Part], plan: Plan) -> None:
+def _require_folders(work: Work, whole: _Part, plan: Plan) -> None:
     """Raises BadInputError when a folder has vanished under the work: its images are not bad, they are away."""
-    failed = [position for part in parts for position in part.reasons]
-    for folder in folders_in(work.rows["path"].iloc[failed]):
+    for folder in folders_in(work.rows["path"].iloc[[*whole.reasons]]):
         path = plan.root / folder
         if folder in plan.folders and not path.is_dir():
             raise BadInputError(f"The image folder {path} is gone. Bring it back and run the command again.")
@@ -554,7 +556,8 @@ class _Batch:
 
 @dataclass(frozen=True)
 class _Part:
-    """A batch without its floats, and what each target that lacks the shard says of it: arrays of b rows."""
+    """A batch, or all of a shard, without its floats, and what each target that lacks the shard says of it: arrays of b
+    rows. Nobody says anything where no image could be read."""
 
     positions: list[int]
     reasons: dict[int, str]
@@ -564,20 +567,54 @@ class _Part:
     outputs: list[dict[str, NDArray[Any]]]
 
 
+class _Gathered:
+    """The batches of a shard of n rows, in arrays that are as long from the start.
+
+    Small arrays that stay would come to lie between what each batch frees, and the process would take several times
+    what it holds, and more with every shard.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n, self._filled = n, 0
+        self._positions: list[int] = []
+        self._reasons: dict[int, str] = {}
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._outputs: list[dict[str, NDArray[Any]]] = []
+
+    def add(self, part: _Part) -> None:
+        begin, self._filled = self._filled, self._filled + len(part.positions)
+        self._positions += part.positions
+        self._reasons |= part.reasons
+        self._outputs = self._outputs or [{} for _ in part.outputs]
+        given = {name: getattr(part, name) for name in ("inputs", "contents", "is_constant")}
+        for into, arrays in ((self._arrays, given), *zip(self._outputs, part.outputs, strict=bool(part.outputs))):
+            for name, rows in arrays.items():
+                if name not in into:
+                    into[name] = np.empty((self._n, *rows.shape[1:]), rows.dtype)
+                into[name][begin : self._filled] = rows
+
+    def whole(self) -> _Part:
+        given, *outputs = (
+            {name: array[: self._filled] for name, array in arrays.items()} for arrays in (self._arrays, *self._outputs)
+        )
+        return _Part(self._positions, self._reasons, **given, outputs=outputs)
+
+
 def _computed(
     networks: Sequence[Ready], works: Sequence[Work], plan: Plan, advance: Advance
-) -> Generator[tuple[Work, list[_Part]]]:
+) -> Generator[tuple[Work, _Part]]:
     """Every shard in turn, computed."""
-    parts: list[_Part] = []
     by_core = networks[0].place.device.type == "cpu" and all(network.model.is_reentrant for network in networks)
     in_order = _parts_by_core if by_core else _parts_in_turn
+    gathered: _Gathered | None = None
     with closing(in_order(networks, works, plan)) as computed:
         for work, part, is_last in computed:
-            parts.append(part)
+            gathered = gathered or _Gathered(len(work.rows))
+            gathered.add(part)
             advance(len(part.positions) + len(part.reasons))
             if is_last:
-                yield work, parts
-                parts = []
+                yield work, gathered.whole()
+                gathered = None
 
 
 def _parts_by_core(networks: Sequence[Ready], works: Sequence[Work], plan: Plan) -> Generator[tuple[Work, _Part, bool]]:
@@ -657,9 +694,10 @@ def _ahead(
 
     try:
         for work in works:
-            for start in range(0, max(1, len(work.rows)), length):
-                pictures = reading.begun(work.rows["path"].iloc[start : start + length].tolist())
-                is_last = start + length >= len(work.rows)
+            paths = work.rows["path"].tolist()
+            for start in range(0, max(1, len(paths)), length):
+                pictures = reading.begun(paths[start : start + length])
+                is_last = start + length >= len(paths)
                 ahead.append((work, pool.submit(batch_of, work, start, pictures), is_last))
                 if len(ahead) > n + 1 + reading.images_ahead // length:
                     yield due()
@@ -674,13 +712,13 @@ def _begun(networks: Sequence[Ready], work: Work, batch: _Batch) -> list[dict[st
     """What each model that lacks the shard says of a batch; nothing where no image of it could be read."""
     if not batch.positions:
         return []
-    rows = work.rows.iloc[batch.positions]
-    return [device_outputs(networks[i], batch.x, _told(networks[i].model, rows)) for i in work.targets]
+    return [device_outputs(networks[i], batch.x, _told(networks[i].model, work, batch)) for i in work.targets]
 
 
-def _told(model: Model, rows: pd.DataFrame) -> torch.Tensor | None:
-    """(b, k) what a model with conditions is told of the images of some rows; None for others."""
-    return None if model.conditions is None else torch.from_numpy(model.conditions.told(rows).numbers)
+def _told(model: Model, work: Work, batch: _Batch) -> torch.Tensor | None:
+    """(b, k) what a model with conditions is told of the images of a batch; None for others."""
+    conditions = model.conditions
+    return None if conditions is None else torch.from_numpy(conditions.told(work.rows.iloc[batch.positions]).numbers)
 
 
 def _part(batch: _Batch, outputs: list[dict[str, NDArray[Any]]]) -> _Part:
@@ -753,26 +791,25 @@ class _Fetching:
         return result
 
 
-def _write(plan: Plan, checkpoints: Sequence[Loaded], work: Work, parts: Sequence[_Part]) -> None:
+def _write(plan: Plan, checkpoints: Sequence[Loaded], work: Work, whole: _Part) -> None:
     pictures = np.zeros_like(work.contents)
-    for part in parts:
-        pictures[part.positions] = part.contents
+    pictures[whole.positions] = whole.contents
     for number, i in enumerate(work.targets):
         target = plan.targets[i]
-        outputs = [part.outputs[number] for part in parts if part.outputs]
         rows, known = work.rows, checkpoints[i].known
         if known is not None:
             use = known.use_of(work.contents, pictures)
             rows = rows.assign(**{TRAINING_USE: pd.Series(use, rows.index, "str")})
-        shard = _shard_content(rows, parts, outputs, checkpoints[i], keeps_features=bool(target.info.patches))
+        outputs = whole.outputs[number] if whole.outputs else {}
+        shard = _shard_content(rows, whole, outputs, checkpoints[i], keeps_features=bool(target.info.patches))
         store.create(plan.cache, target.info)  # with the first shard: what fails before it leaves nothing behind
         store.write_shard(target.shard(work.subset, work.name), **shard)
 
 
 def _shard_content(
     rows: pd.DataFrame,
-    batches: Sequence[_Part],
-    outputs: Sequence[dict[str, NDArray[Any]]],
+    whole: _Part,
+    outputs: dict[str, NDArray[Any]],
     loaded: Loaded,
     *,
     keeps_features: bool,
@@ -784,30 +821,25 @@ def _shard_content(
         empty["reconstructions"] = np.empty((0, *preparing.shape_of_pictures(loaded.model.input)), np.uint8)
     if keeps_features:
         empty["features"] = np.empty((0, patches.GRID, patches.GRID, patches.DIMENSIONS), np.float16)
-    arrays: dict[str, NDArray[Any]] = {
-        name: np.concatenate([part[name] for part in outputs]) if outputs else value for name, value in empty.items()
-    }
-    good = [position for batch in batches for position in batch.positions]
-    reasons = {position: why for batch in batches for position, why in batch.reasons.items()}
+    arrays: dict[str, NDArray[Any]] = {name: outputs.get(name, none) for name, none in empty.items()}
+    good, reasons = whole.positions, whole.reasons
     finite = np.isfinite(arrays["latents"]).all(1) & np.all([np.isfinite(arrays[name]) for name in names], axis=0)
     if keeps_features:
         finite &= np.isfinite(arrays["features"]).all(axis=(1, 2, 3))
-    reasons |= {good[i]: "the model's output is not finite" for i in np.flatnonzero(~finite)}
+    reasons = reasons | {good[i]: "the model's output is not finite" for i in np.flatnonzero(~finite)}
     if good and not finite.any():
         raise BadInputError(
             f"Checkpoint {called} gives NaN for every image: its training diverged, its weights are of another version "
             "of its model, or its code or the scaling of its input is wrong. Train or export it again."
         )
     samples = rows.iloc[[p for p, keep in zip(good, finite, strict=True) if keep]].reset_index(drop=True)
-    samples["is_constant"] = np.concatenate([batch.is_constant for batch in batches])[finite]
+    samples["is_constant"] = whole.is_constant[finite]
     for name in names:
         samples[name] = arrays[name][finite]
     failed = sorted(reasons)
     failures = rows.iloc[failed].reset_index(drop=True)
     failures["reason"] = pd.Series([reasons[p] for p in failed], dtype="str")
-    return {
-        "samples": samples,
-        "failures": failures,
-        **{name: array[finite] for name, array in arrays.items() if name not in names},
-        "inputs": np.concatenate([batch.inputs for batch in batches])[finite],
-    }
+    kept = {name: array for name, array in arrays.items() if name not in names} | {"inputs": whole.inputs}
+    if not finite.all():
+        kept = {name: array[finite] for name, array in kept.items()}
+    return {"samples": samples, "failures": failures, **kept}

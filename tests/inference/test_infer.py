@@ -1,4 +1,5 @@
 import json
+import resource
 import shutil
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from fas_core import models
+from fas_core import bench, models
 from fas_core.data import images, manifest
 from fas_core.data.manifest import Manifest
 from fas_core.errors import BadInputError
@@ -63,6 +64,27 @@ def test_a_run_holds_what_the_model_says(tiny_checkpoint: Path, data: Manifest, 
         assert np.array_equal(run.images("inputs", [row])[0], images.pixels(x)[0, 0])
         shown = run.images("reconstructions", [row])[0].astype(int)
         assert np.abs(shown - images.pixels(out.reconstructions.numpy())[0, 0]).max() <= 1
+
+
+def test_a_shard_takes_little_more_memory_than_its_pictures(tmp_path: Path) -> None:
+    """Batches that stayed one by one, between what each has freed, would make the process twice as large."""
+    torch.manual_seed(0)
+    tiny = models.built("dcvae", {"width": 0.03, "latent_dim": 64})
+    checkpoint.save(tmp_path / "m.safetensors", tiny, "dcvae", {})
+    pixels = np.random.default_rng(0).integers(0, 256, (128, 128), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    n = store.SHARD_SIZE
+    rows = pd.DataFrame({"path": "noise.png", "sample_id": map(str, range(n)), "label": "live", "subset": "live"})
+    with bench.own_process() as process:
+        grown = process.submit(_megabytes_grown, tmp_path, manifest.normalised(rows)[0]).result()
+    assert grown < 130  # its pictures are 34
+
+
+def _megabytes_grown(folder: Path, rows: pd.DataFrame) -> float:
+    infer.write_runs([folder / "m.safetensors"], Manifest(rows[:16], folder / "m.csv"), folder / "warm", device="cpu")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    infer.write_runs([folder / "m.safetensors"], Manifest(rows, folder / "m.csv"), folder / "cache", device="cpu")
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
 def test_interrupted_and_started_again_is_byte_identical(
