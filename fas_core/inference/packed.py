@@ -3,7 +3,8 @@
 Of every convolution in fp32 oneDNN, which computes it, arranges the weights anew at each call, PyTorch rearranges what
 transposed ones return, and an activation behind it goes over all numbers a second time. Here the weights are arranged
 at the first call, for images of the size that comes, and the activation is a part of the layer, also of one before a
-max pooling: of the largest number it is the largest. Convolutions of DCVAE and GANomaly say the same to the last bit;
+max pooling: of the largest number it is the largest. That pooling itself is faster without noting where the largest
+numbers were. Convolutions of DCVAE and GANomaly say the same to the last bit;
 through some layers of ResVAE oneDNN takes another way then, and sums differ by rounding. So do those of linear layers,
 which PyTorch otherwise has computed by MKL: that is slower for a few images, and rounds otherwise for fewer than four.
 """
@@ -47,6 +48,9 @@ def _pack(module: nn.Module) -> None:
         if type(layer) in _LINEAR and layer.weight.dtype == torch.float32:
             setattr(module, name, _PackedLinear(layer))
             continue
+        if _halves(layer):
+            setattr(module, name, _PackedMaxPool(2))
+            continue
         if not _is_convolution(layer):
             _pack(layer)
             continue
@@ -71,6 +75,14 @@ def _is_convolution(layer: nn.Module) -> bool:
     )
 
 
+def _halves(layer: nn.Module) -> bool:
+    """Whether it is a max pooling of squares of two by two, side by side."""
+    if type(layer) is not nn.MaxPool2d or layer.return_indices:
+        return False
+    how = (layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode)
+    return how == (2, 2, 0, 1, False)
+
+
 def _fused(layer: nn.Module | None) -> tuple[str, list[float]]:
     """oneDNN's name of an activation, and its numbers; "none" for any other layer."""
     if type(layer) is nn.ReLU:
@@ -92,6 +104,15 @@ class _PackedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._arranged, self._bias, "none", [], "")
         return out
+
+
+class _PackedMaxPool(nn.MaxPool2d):
+    """The largest of every four numbers; of a number of rows or columns that is odd the last one is left out."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = (side // 2 * 2 for side in x.shape[-2:])
+        rows = torch.maximum(x[..., 0:height:2, :width], x[..., 1:height:2, :width])
+        return torch.maximum(rows[..., 0::2], rows[..., 1::2])
 
 
 class _PackedConvolution(nn.Module):

@@ -88,6 +88,14 @@ def ssim_by_loops(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean(values))
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 32, 32), (5, 1, 128, 128), (3, 3, 48, 64)])
+def test_ssim_is_the_same_to_the_last_bit_where_images_are_channels(shape: tuple[int, ...]) -> None:
+    x, y = torch.rand(shape), torch.rand(shape)
+    expected = losses.ssim(x, y)
+    with torch.inference_mode():
+        assert torch.equal(losses.ssim(x, y), expected)
+
+
 def test_ssim() -> None:
     torch.manual_seed(0)
     x = torch.rand(2, 1, 16, 14)
