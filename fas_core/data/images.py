@@ -22,6 +22,7 @@ The rules, in the order they apply (``PREPROCESSING`` names them; change both to
 
 import hashlib
 import io
+import math
 import re
 import threading
 import warnings
@@ -188,7 +189,7 @@ def standard_scaled(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     Mean and standard deviation are the image's own, over H and W. Constant images (`is_constant`) become all 0.5.
     """
     mean = x.mean(axis=(-2, -1), dtype=np.float64, keepdims=True)
-    std = x.std(axis=(-2, -1), dtype=np.float64, keepdims=True)
+    std = x.std(axis=(-2, -1), dtype=np.float64, keepdims=True, mean=mean)
     gain = np.where(std < CONSTANT_STD, 0.0, 0.25 / np.maximum(std, CONSTANT_STD))
     scaled = (x - mean.astype(np.float32)) * gain.astype(np.float32)  # the sums need 64 bits, the pixels do not
     scaled += np.float32(0.5)
@@ -197,7 +198,12 @@ def standard_scaled(x: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 def is_constant(x: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     """(n,) whether each image of `x` (n, c, H, W) or (c, H, W), in [0, 1], leaves standard scaling nothing to scale."""
-    return np.asarray((x.std(axis=(-2, -1), dtype=np.float64) < CONSTANT_STD).all(-1)).reshape(-1)
+    planes = x.reshape(-1, *x.shape[-3:])
+    # Two pixels that are so far apart leave no standard deviation below the bound: of most images that is all it takes.
+    spread = planes.max(axis=(-2, -1)) - planes.min(axis=(-2, -1))
+    constant = ~(spread > 2 * CONSTANT_STD * math.sqrt(math.prod(x.shape[-2:]))).any(-1)
+    constant[constant] = (planes[constant].std(axis=(-2, -1), dtype=np.float64) < CONSTANT_STD).all(-1)
+    return np.asarray(constant)
 
 
 def pixels(x: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:

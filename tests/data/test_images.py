@@ -576,6 +576,9 @@ def test_an_image_of_one_colour_is_constant_and_one_with_any_change_is_not() -> 
     x[:, 0] = 1.0  # red
     x[1, 2, 0, 0] = 0.5
     assert images.is_constant(x).tolist() == [True, False]
+    faint = np.full((3, 1, 64, 64), 0.2, np.float32)
+    faint[:, 0, 5, 5] += np.float32(64 * images.CONSTANT_STD) * np.float32([0.98, 1.02, 3])
+    assert images.is_constant(faint).tolist() == [True, False, False]
 
 
 def test_a_whole_picture_keeps_its_size_and_colours_and_is_upright(tmp_path: Path) -> None:
