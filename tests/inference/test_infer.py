@@ -66,6 +66,7 @@ def test_a_run_holds_what_the_model_says(tiny_checkpoint: Path, data: Manifest, 
         assert np.abs(shown - images.pixels(out.reconstructions.numpy())[0, 0]).max() <= 1
 
 
+@pytest.mark.process
 def test_a_shard_takes_little_more_memory_than_its_pictures(tmp_path: Path) -> None:
     """Batches that stayed one by one, between what each has freed, would make the process twice as large."""
     torch.manual_seed(0)
