@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fas_core.cli.options import JsonOption
-from fas_core.cli.printing import print_json, print_table, say
+from fas_core.cli.printing import print_json, print_table, say, say_where_busy
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def measurements(
         raise BadInputError("--data is of one measurement: fas bench faces --data M.csv")
     if data is not None and len(data) > 1:
         raise BadInputError("The measurement takes one --data. 'detection' takes several.")
+    say_where_busy()
     all_of_them = [(each, 0) for each in bench.quick_names()] if quick else bench.everything()
     wanted = [(name, samples)] if name else all_of_them
     shows = not as_json and (bool(name) or not quick)
@@ -90,7 +91,7 @@ def _print_targets(compared: Sequence[Compared], *, with_last: bool) -> None:
             rows.append([each.measured.name, *_row(each, figure, with_last=with_last)])
             outcomes[target.words[1]] += 1
     said = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in ("met", "MISSED", "not measured"))
-    last = ["last on this machine", "ratio"] if with_last else []
+    last = ["last on this machine", "now / last"] if with_last else []
     columns = ["measurement", "figure", "measured", "target", "", *last]
     print_table(f"{len(rows)} targets: {said} ({compared[0].measured.machine})", columns, rows)
 
@@ -165,7 +166,7 @@ def _print(compared: Compared, *, with_last: bool) -> None:
     measured, last = compared.measured, compared.last
     columns = ["figure", "measured", "target", ""]
     if with_last:
-        columns += [f"on {last.words}" if last else "not measured here before", "ratio"]
+        columns += [f"on {last.words}" if last else "not measured here before", "now / last"]
     figures = dict.fromkeys([*measured.figures, *measured.targets])
     rows = [_row(compared, figure, with_last=with_last) for figure in figures]
     print_table(f"{measured.name} ({measured.machine})", columns, rows)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fas_core.cli.options import JsonOption
-from fas_core.cli.printing import print_json, print_table, say
+from fas_core.cli.printing import print_json, print_table, say, say_where_busy
 from fas_core.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -60,24 +59,25 @@ def plan(
         raise BadInputError(f"--price-per-hour {price:g}: write what an hour costs, above 0.")
     wanted, entries = experiments.preset(experiment), before.read(history) if history is not None else []
     core.require_machine(on, entries)
-    is_busy = (load := os.getloadavg()[0]) > (cores := os.cpu_count() or 1)
-    if is_busy:
-        say(
-            f"Warning: others are at work on this machine (load {load:.0f} on {cores} cores): times come out too long, "
-            "and so does the measuring."
-        )
+    is_busy = say_where_busy()
     planned = core.planned(int(images), wanted, probing.probed(wanted), entries, on=on, price=price)
     for item in planned.too_large:
         say(f"Warning: {item.what}: {_amount(item)}, more memory than the machine has.")
     if as_json:
         return print_json(planned.as_json())
     title = f"{planned.images:,} images, {planned.shards:,} shards ({planned.machine})"
-    rows = [[item.what, item.kind, _amount(item, is_busy), item.source] for item in planned.items]
+    is_part = any(item.kind == "time" and item.amount is None for item in planned.items)
+    rows = [[_called(item, is_part), item.kind, _amount(item, is_busy), item.source] for item in planned.items]
     print_table(title, ["", "", "takes", "measured by"], rows)
 
 
+def _called(item: Item, is_part: bool) -> str:
+    """`is_part`: whether something that takes time is not measured, and so in no sum."""
+    return f"{item.what}, of what is measured" if is_part and item.kind in ("total", "cost") else item.what
+
+
 def _amount(item: Item, is_busy: bool = False) -> str:
-    """With its unit: seconds to days, bytes to GB. `is_busy`: hours and days are whole ones."""
+    """With its unit: seconds to days, bytes to GB. `is_busy`: times are whole ones."""
     if item.amount is None:
         return "–"
     if item.kind == "cost":
@@ -86,7 +86,7 @@ def _amount(item: Item, is_busy: bool = False) -> str:
         return f"{_three_digits(item.amount / 1e9)} GB"
     units = ((100, 1, "s"), (100 * 60, 60, "min"), (48 * 3600, 3600, "h"), (math.inf, 86400, "days"))
     unit, name = next((unit, name) for limit, unit, name in units if item.amount < limit)
-    if is_busy and unit >= 3600:
+    if is_busy:
         return f"about {_three_digits(item.amount / unit, 0)} {name}"
     return f"{_three_digits(item.amount / unit)} {name}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -34,6 +35,17 @@ if TYPE_CHECKING:  # it takes scikit-learn and SciPy, which most commands do wit
 def say(message: str) -> None:
     """One line to standard error, at once: standard output is for results."""
     print(storage.with_urls(message), file=sys.stderr, flush=True)
+
+
+def say_where_busy() -> bool:
+    """Warns, and returns True, where others are at work on this machine: what is measured is of them too."""
+    is_busy = (load := os.getloadavg()[0]) > (cores := os.cpu_count() or 1)
+    if is_busy:
+        say(
+            f"Warning: others are at work on this machine (load {load:.0f} on {cores} cores): times come out too long, "
+            "and so does the measuring."
+        )
+    return is_busy
 
 
 def say_notes(notes: Iterable[str]) -> None:

@@ -248,6 +248,8 @@ def test_the_command_says_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         f"{CACHE} │ time │ about 14 h │",
         "train │ time │ about 2 h",
         f"{UMAP} │ time │ – │",
+        "in all, of what is measured │ total │",
+        "cost, of what is measured │ cost │",
         "inputs │ disk │ 16.4 GB",
     ):
         assert line in table
