@@ -624,6 +624,7 @@ def _parts_by_core(networks: Sequence[Ready], works: Sequence[Work], plan: Plan)
     Run independent of their number. Many cores that are idle nevertheless wait for the interpreter, or for files.
     """
     cores = torch.get_num_threads()
+    devices.keep_buffers()
 
     def part(work: Work, start: int, pictures: Callable[[], Pictures]) -> _Part:
         batch = _Batch.of(pictures(), start)

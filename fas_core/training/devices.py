@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -61,6 +62,19 @@ def one_device(device: str, precision: str) -> Place:
         kinds = {"mps": torch.backends.mps.is_available(), "cuda": torch.cuda.is_available()}
         device = next((kind for kind, is_there in kinds.items() if is_there), "cpu")
     return Place(torch.device(device) if device == "cpu" else torch.device(device, 0), precision == "bf16")
+
+
+def keep_buffers() -> bool:
+    """Has what layers free kept for the next ones, for the rest of this process; whether the C library does so.
+
+    glibc asks the system for each buffer of some megabytes anew, and for no more than it gives back; its pages are
+    zeroed one by one at the first touch, in a tenth of the time that a large model takes on a CPU.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    return mallopt is not None and all([mallopt(_MMAP_THRESHOLD, _KEPT), mallopt(_TRIM_THRESHOLD, _KEPT)])
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _KEPT = -1, -3, 2**30  # of glibc's malloc.h; bytes
 
 
 @contextmanager

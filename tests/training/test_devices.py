@@ -1,6 +1,10 @@
+import platform
+import resource
+
 import pytest
 import torch
 
+from fas_core.bench import own_process
 from fas_core.errors import BadInputError
 from fas_core.training import devices
 
@@ -27,3 +31,22 @@ def test_what_there_is_not_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_alone_without_a_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     assert devices.all_processes("cpu", "fp32").world_size == 1
+
+
+def pages_asked_for(keeps: bool) -> int:
+    """By one thread that makes and frees buffers of 48 MB ten times, after the first time."""
+    if keeps:
+        assert devices.keep_buffers()
+    torch.ones(12 * 2**20)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.ones(12 * 2**20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.process
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep buffers in their own way")
+def test_buffers_that_are_freed_are_used_again() -> None:
+    with own_process() as process:
+        anew, kept = (process.submit(pages_asked_for, keeps).result() for keeps in (False, True))
+    assert kept < anew / 10
