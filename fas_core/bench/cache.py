@@ -123,6 +123,7 @@ def _bare_rate(path: Path, n: int) -> float:
     network = infer.ready(loaded, place)
     given = loaded.model.input
     x = torch.rand(infer.batch_size(place), given.channels, given.size, given.size)
+    devices.keep_buffers()
     batches = max(4, n // len(x))
 
     def one_batch(_: int) -> None:
