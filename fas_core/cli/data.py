@@ -26,6 +26,7 @@ from fas_core.texts import counted
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fas_core.data.check import Checked
     from fas_core.data.manifest import Manifest, Problem
 
 LISTED = 5  # of what is alike
@@ -60,7 +61,7 @@ def data_scan(
 
     How every kind of folder was read, or every label, is printed first; files that fit nothing are listed beside M.
     """
-    from fas_core.data import filters, folders, manifest
+    from fas_core.data import folders, manifest, trail
     from fas_core.data.layouts import Asked
 
     labels = manifest.LabelValues.of(attack_label, bona_fide_label, species_label)
@@ -69,19 +70,29 @@ def data_scan(
     for reason, n in scan.left.items():
         say(f"left out: {n}, {reason}")
     if scan.left:
-        say(f"{filters.left_file(out)}: {counted(sum(scan.left.values()), 'files')} left out, and why")
+        say(f"{trail.left_file(out)}: {counted(sum(scan.left.values()), 'files')} left out, and why")
     say(f"{out}: {scan.n} {scan.what}, {scan.n - scan.n_attack} bona fide, {scan.n_attack} attacks")
 
 
 def data_check(
     manifest_path: Annotated[Path, typer.Argument(metavar="M")],
+    out: Annotated[Path | None, typer.Option("--out", help="Manifest to write: M without rows of bad files.")] = None,
     rehash: RehashOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Validates a manifest and every image; status 2 when there is a problem. Example: `fas data check faces.csv`"""
+    """Validates a manifest and every image; status 2 when there is a problem. Example: `fas data check faces.csv`
+
+    With --out, rows whose file is missing, empty or no image are left out, listed with their reasons beside the new
+    manifest, and no problem any more.
+    """
     from fas_core.data import check as datacheck
     from fas_core.data import hashes
+    from fas_core.files import require_writable
 
+    if out is not None:
+        if out.resolve() == manifest_path.resolve():
+            raise BadInputError(f"--out {out} is the manifest itself, which stays as it is: give another name.")
+        require_writable(out.parent)
     if rehash:
         hashes.drop(manifest_path.parent)
     checked = datacheck.checked(manifest_path)
@@ -101,10 +112,44 @@ def data_check(
             )
         for pair, subjects in checked.shared_subjects.items():
             print(f"subjects in both {pair}: {len(subjects)}")
+    if out is not None:
+        return _write_without_bad_files(manifest_path, checked, out)
     if checked.problems:
         where = "the document lists them" if as_json else f"all of them: fas data check {manifest_path} --json"
-        raise BadInputError(f"{manifest_path}: {counted(len(checked.problems), 'problems')}; {where}.")
+        remedy = ""
+        if checked.bad_files:
+            bad = counted(len(checked.bad_files), "rows")
+            remedy = f" Without {bad} of bad files: fas data check {manifest_path} --out OUT.csv"
+        raise BadInputError(f"{manifest_path}: {counted(len(checked.problems), 'problems')}; {where}.{remedy}")
     say(f"{manifest_path}: {counted(checked.n_images, 'rows')}, {counted(checked.n_files, 'files')}, all can be read")
+
+
+def _write_without_bad_files(manifest_path: Path, checked: Checked, out: Path) -> None:
+    """Raises BadInputError, before anything is written, where a problem is the manifest's own; after it, where what
+    is written has problems still."""
+    from fas_core.data import check as datacheck
+    from fas_core.data import manifest, trail
+
+    source = manifest.read(manifest_path)
+    rows, left = datacheck.split(source, checked.bad_files)
+    _write_what_stays("check", source, rows, left, out)
+    say(f"{trail.left_file(out)}: {counted(len(left), 'rows')} left out, and why")
+    n = sum(problem.row - 1 not in checked.bad_files for problem in checked.problems)
+    if n:
+        raise BadInputError(f"{out}: {counted(n, 'problems')} of images that can be read: fas data check {out}")
+    say(f"{out}: {counted(len(rows), 'rows')}, all can be read")
+
+
+def _write_what_stays(step: str, source: Manifest, rows: pd.DataFrame, left: pd.DataFrame, out: Path) -> pd.DataFrame:
+    """Rows of a manifest as another one, which are returned, with the list of what left and the trail beside it."""
+    from fas_core.data import manifest, trail
+    from fas_core.files import write_table
+
+    stays = manifest.relocated(manifest.Manifest(rows, source.source), out)
+    manifest.write(stays, out)
+    write_table(left, trail.left_file(out))
+    trail.write(trail.kept_step(step, [source], stays, left), out, [source.source])
+    return stays
 
 
 def _print_problems(problems: Sequence[Problem], source: Path) -> None:
@@ -202,17 +247,14 @@ def data_filter(
     """Head-pose and session-outlier filters on `train`. Example: `fas data filter subsets.csv --out filtered.csv`"""
     from fas_core.data import filters, manifest, subsets, trail
     from fas_core.data.names import in_protocol_order
-    from fas_core.files import require_writable, write_table
+    from fas_core.files import require_writable
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
     require_writable(out.parent)
     filtered = filters.filtered(source, max_angle, iqr)
-    stays = manifest.relocated(manifest.Manifest(filtered.rows, source.source), out)
-    manifest.write(stays, out)
-    write_table(filtered.left, filters.left_file(out))
-    trail.write(trail.kept_step("filter", [source], stays, filtered.left), out, [manifest_path])
-    say(f"{filters.left_file(out)}: {counted(len(filtered.left), 'images')} that left, and why")
+    stays = _write_what_stays("filter", source, filtered.rows, filtered.left, out)
+    say(f"{trail.left_file(out)}: {counted(len(filtered.left), 'images')} that left, and why")
     say_notes(filtered.notes)
     document = filtered.as_json()
     if as_json:
@@ -348,17 +390,15 @@ def data_dedupe(
     Outside `train` they stay before those in it, else the first one does. Alike but of different labels or species:
     reported, and they stay.
     """
-    from fas_core.data import dedupe, filters, manifest, trail
-    from fas_core.files import require_writable, write_table
+    from fas_core.data import dedupe, manifest, trail
+    from fas_core.files import require_writable
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
     require_writable(out.parent)
     unique = dedupe.deduplicated(source, max_difference, across_labels=across_labels)
-    manifest.write(manifest.relocated(manifest.Manifest(unique.rows, source.source), out), out)
-    write_table(unique.left, filters.left_file(out))
-    trail.write(trail.kept_step("dedupe", [source], unique.rows, unique.left), out, [manifest_path])
-    say(f"{filters.left_file(out)}: {counted(len(unique.left), 'images')} that left, and which stays")
+    _write_what_stays("dedupe", source, unique.rows, unique.left, out)
+    say(f"{trail.left_file(out)}: {counted(len(unique.left), 'images')} that left, and which stays")
     say_notes(unique.notes)
     document = unique.as_json()
     if as_json:

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from fas_core.data import hashes, images, manifest, modalities, processes, subsets
 from fas_core.data.hashes import Contents, Seen, sha256_of
-from fas_core.data.manifest import Problem
+from fas_core.data.manifest import Manifest, Problem
 from fas_core.data.names import ATTACK, BONA_FIDE, in_protocol_order
 from fas_core.data.unchanged import STEP
 from fas_core.data.videos import are_videos, is_video
 from fas_core.documents import Json
+from fas_core.errors import BadInputError
 from fas_core.progress import task
 
 RULES = f"1: decoded; {images.LOADING[1]}; Pillow {PIL.__version__}"  # what is sound by them is not decoded again
@@ -76,10 +77,11 @@ class Checked:
     duplicates: Groups  # whose files hold the same bytes
     shared_subjects: Mapping[str, Sequence[str]]
     notes: Sequence[str]
+    bad_files: Mapping[int, str]  # rows, counted from 0, whose file is missing or no image, and why; in their order
 
     def as_json(self) -> Json:
         """The document of `fas data check --json`."""
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        told = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "bad_files"}
         return told | {"problems": [asdict(each) for each in self.problems], "duplicates": [*self.duplicates]}
 
 
@@ -90,7 +92,8 @@ def checked(path: Path) -> Checked:
     if rows.empty and not problems:
         problems.append(Problem(0, "", "the manifest has no rows"))
     contents = hashes.contents(rows["path"], path.parent, partial(_look, n_rows=len(rows)), RULES)
-    problems += [Problem(row + 1, name, why) for row, why in contents.problems.items() if (name := rows["path"][row])]
+    bad_files = {row: why for row, why in contents.problems.items() if rows["path"][row]}
+    problems += [Problem(row + 1, rows["path"][row], why) for row, why in bad_files.items()]
     duplicates = _duplicates(rows["sample_id"], contents)
     problems += _contradictions(rows, contents, duplicates)
     names = in_protocol_order(rows["subset"].unique()) if len(rows) else []
@@ -105,7 +108,21 @@ def checked(path: Path) -> Checked:
         duplicates=duplicates,
         shared_subjects=shared_subjects(rows, names),
         notes=[*parsed.notes, *modalities.lacking(rows), *_videos(rows, path)],
+        bad_files=bad_files,
     )
+
+
+def split(data: Manifest, bad_files: Mapping[int, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of a manifest whose files are fine, and `sample_id` and `reason` of the others.
+
+    Raises BadInputError when no row would be left.
+    """
+    is_bad = np.zeros(len(data.rows), np.bool_)
+    is_bad[list(bad_files)] = True
+    if is_bad.all():
+        raise BadInputError(f"{data.source}: no row would be left. Is the folder of its images at {data.root}?")
+    left = data.rows.loc[is_bad, ["sample_id"]].assign(reason=[*bad_files.values()])
+    return data.rows[~is_bad].reset_index(drop=True), left.reset_index(drop=True)
 
 
 def _videos(rows: pd.DataFrame, source: Path) -> list[str]:

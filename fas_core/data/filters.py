@@ -117,11 +117,6 @@ def is_filtered(data: Manifest) -> bool:
     return bool(len(passed) and passed.str.match(r"pose<=|iqr<=").all())
 
 
-def left_file(out: Path) -> Path:
-    """Where the list of what left lies beside the filtered manifest `out`."""
-    return out.with_suffix(".left.csv")
-
-
 def _is_training(rows: pd.DataFrame) -> pd.Series:
     return is_training(rows) & (rows["label"] == BONA_FIDE)
 

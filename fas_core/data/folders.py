@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fas_core.data import filters, hashes, layouts, manifest, modalities, trail, twins, unchanged
+from fas_core.data import hashes, layouts, manifest, modalities, trail, twins, unchanged
 from fas_core.data.layouts import Asked
 from fas_core.data.names import ATTACK
 from fas_core.data.scanning import Scanned, n_before
@@ -79,8 +79,8 @@ def write_manifest(
     manifest.write(checked.rows, out)
     outputs = [out, trail.path_of(out)]
     if scan.left:
-        write_table(scan.left_table(), filters.left_file(out))
-        outputs.append(filters.left_file(out))
+        write_table(scan.left_table(), trail.left_file(out))
+        outputs.append(trail.left_file(out))
     n, notes = len(checked.rows), (*scan.notes, *modalities.lacking(checked.rows))
     what = "videos" if all(is_video(Path(path)) for path in checked.rows["path"]) else "images"
     trail.write(trail.scan_step(root, out, what, n, [file.reason for file in scan.left], notes), out)

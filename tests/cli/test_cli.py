@@ -191,7 +191,10 @@ def test_check_lists_every_problem(tmp_path: Path, tiny_faces: Path, fas: Callab
     rows = [f"{good},live,{number}" for number in range(9)] + [f"gone{n}.png,live,g{n}" for n in range(8)]
     path.write_text("path,label,sample_id\n" + "\n".join([*rows, "bad.png,live,b"]) + "\n")
     result = fas("data", "check", path)
-    assert message(result) == f"fas: {path}: 9 problems; all of them: fas data check {path} --json."
+    assert message(result) == (
+        f"fas: {path}: 9 problems; all of them: fas data check {path} --json. "
+        f"Without 9 rows of bad files: fas data check {path} --out OUT.csv"
+    )
     lines = [line for line in result.out.splitlines() if line.startswith(("row", "...", "same"))]
     assert lines[:5] == [f"row {10 + n}, gone{n}.png: no such file" for n in range(5)]
     assert lines[5:7] == [
