@@ -79,11 +79,14 @@ ENGINES = ("local", "ray")
 
 
 @contextmanager
-def by(engine: str) -> Iterator[Engine]:
-    """One of `ENGINES`, while the block runs. Raises BadInputError for another, and where there is no Ray."""
+def by(engine: str, runs: Iterable[Run]) -> Iterator[Engine]:
+    """One of `ENGINES`, while the block runs; no cluster is started for Runs of which nothing is missing.
+
+    Raises BadInputError for another one, and where there is no Ray.
+    """
     if engine not in ENGINES:
         raise BadInputError(f"--engine {engine}: choose {' or '.join(ENGINES)}.")
-    if engine == "local":
+    if engine == "local" or not any(_is_unsaid(run) for run in runs):
         yield HERE
         return
     with needing_pytorch():
@@ -223,10 +226,7 @@ def said_of_codes(
 ) -> None:
     """Mixtures of some numbers of Gaussians and some scores of codes (None: all): fitted where they are missing, and
     what they say of all codes computed in one pass over them. Stored."""
-    can_be = [k for k in mixture.components_of(len(fitting_sample(run))) if k in ks]
-    ks = [k for k in can_be if not mixture.are_known(run, k, covariance, dimensions)]
-    of_codes = scores.of_codes(run)
-    names = [name for name in of_codes if (names is None or name in names) and not scores.is_kept(run, name)]
+    ks, names = _unsaid(run, covariance, dimensions, ks, names)
     if not ks and not names:
         return
     stored = {k: mixture.known(run, k, covariance, dimensions) for k in ks}
@@ -252,6 +252,25 @@ def said_of_codes(
         mixture.keep_likelihoods(run, k, covariance, dimensions, said)
     for i, name in enumerate(names, start=len(ks)):
         scores.keep(run, name, passes.joined([part[i] for part in parts]))
+
+
+def _unsaid(
+    run: Run, covariance: str, dimensions: int, ks: Sequence[int], names: Sequence[str] | None
+) -> tuple[list[int], list[str]]:
+    """Those mixtures and scores of codes that are not stored."""
+    can_be = [k for k in mixture.components_of(len(fitting_sample(run))) if k in ks]
+    of_codes = [name for name in scores.of_codes(run) if names is None or name in names]
+    return (
+        [k for k in can_be if not mixture.are_known(run, k, covariance, dimensions)],
+        [name for name in of_codes if not scores.is_kept(run, name)],
+    )
+
+
+def _is_unsaid(run: Run) -> bool:
+    """Whether anything is missing that an engine is for."""
+    if not len(run) or not run.has("latents") or not _has_training(run):
+        return False
+    return any(_unsaid(run, "diag", mixture.RAW, mixture.COMPONENTS, None))
 
 
 def compare_samples(run: Run) -> None:

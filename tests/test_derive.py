@@ -253,7 +253,12 @@ def test_derive_computes_what_is_missing_and_says_what_it_is_fitted_on(
     before = told("none")
     assert before["fitted_on"] == "Fitted on 8 live training images."
     assert before["ready"] == ["principal components"]
+    monkeypatch.setitem(sys.modules, "ray", None)
+    no_cluster = fas("derive", "a", "quick", "--cache", run.cache, "--engine", "ray")
+    assert (no_cluster.code, "--engine ray needs the library Ray" in no_cluster.err) == (2, True)
     after = told("quick")
+    no_cluster = fas("derive", "a", "quick", "--cache", run.cache, "--engine", "ray", "--json")
+    assert (no_cluster.code, json.loads(no_cluster.out)) == (0, after)  # nothing is missing that it were for
     assert after["missing"] == ["UMAP"]
     assert set(after["ready"]) >= {"mixture of 8", "score knn", "separation"}
     monkeypatch.setattr(mixture, "fit", lambda *_: pytest.fail("fitted a second time"))

@@ -43,7 +43,7 @@ def derive(
     compute = deriving.amount(amount)
     opened = store.open_run(cache, run)
     if compute:
-        with deriving.by(engine) as where:
+        with deriving.by(engine, [opened]) as where:
             compute(opened, engine=where, further=keep_openings)
     elif engine not in deriving.ENGINES:
         raise BadInputError(f"--engine {engine}: choose {' or '.join(deriving.ENGINES)}.")

@@ -332,7 +332,7 @@ def _finish(runs: Sequence[Run], compute: Callable[..., None] | None, engine: st
     if not compute:
         say(NOTHING_DERIVED)
         return
-    with derive.by(engine) as where:
+    with derive.by(engine, runs) as where:
         for run in runs:
             compute(run, engine=where, further=keep_openings)
 

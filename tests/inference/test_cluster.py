@@ -260,7 +260,7 @@ def test_what_is_derived_by_workers_is_what_one_process_derives(
     samples["sample_id"] += samples.index.astype(str)
     runs = [image_run(tmp_path / engine, "a", samples, shard_size=1000) for engine in derive.ENGINES]
     for run, engine in zip(runs, derive.ENGINES, strict=True):
-        with derive.by(engine) as where:
+        with derive.by(engine, [run]) as where:
             derive.said_of_codes(run, ks=(1, 4), engine=where)
     here, there = runs
     for name in scores.of_codes(here):
