@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager, redirect_stdout
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -37,6 +37,8 @@ from fas_core.models.onnx_model import Told
 from fas_core.runs import store, upkeep
 from fas_core.runs.lock import LOCK
 from fas_core.training import checkpoint, devices
+
+_log = logging.getLogger(__name__)
 
 CPUS = 1  # per task and so threads of PyTorch: whole images side by side need no waiting for each other, as threads do
 RETRIES = 3  # of a shard whose worker has died; one that is too large for the memory would die for ever
@@ -132,8 +134,7 @@ def connected() -> Iterator[Any]:
         return
     try:
         _require_answer(address)
-        with chdir(PROJECT):  # workers import from the folder in which this is called
-            ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        _start(ray, address)
     except Exception as error:  # where the machine is too busy to start its processes Ray raises just that
         reason = " ".join(str(error).split())
         if address == "local":
@@ -150,6 +151,20 @@ def connected() -> Iterator[Any]:
             yield ray
     finally:
         ray.shutdown()
+
+
+def _start(ray: Any, address: str) -> None:
+    """Connects; where this machine was too busy to start Ray's processes in the time it gives them, once more."""
+    init = partial(ray.init, address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    with chdir(PROJECT):  # workers import from the folder in which this is called
+        try:
+            init()
+        except Exception as error:  # what Ray raises then is of no kind of its own
+            if address != "local" or "timed out" not in " ".join(str(error).split()).lower():
+                raise
+            _log.warning("Ray was not started in time: it is tried once more.")
+            ray.shutdown()
+            init()
 
 
 def _require_answer(address: str) -> None:

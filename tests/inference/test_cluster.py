@@ -367,8 +367,42 @@ def test_a_gpu_per_task_where_the_cluster_has_any() -> None:
         engine.checked_device("tpu", "auto")
 
 
-def not_started(*_: object, **__: object) -> None:
-    raise Exception("The current node\ntimed out")
+TIMED_OUT = "The current node\ntimed out"
+
+
+def ray_that_fails(reasons: list[str], steps: list[str]) -> SimpleNamespace:
+    """Starts after it has failed for each of the reasons; `steps`: what it was asked for."""
+
+    def init(*_: object, **__: object) -> None:
+        steps.append("init")
+        if reasons:
+            raise Exception(reasons.pop(0))
+
+    return SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: steps.append("shutdown"))
+
+
+@pytest.mark.parametrize(
+    ("address", "reasons", "n_tried", "refused"),
+    [
+        ("local", [TIMED_OUT], 2, ""),
+        ("local", [TIMED_OUT, TIMED_OUT], 2, "could not be started on this machine"),
+        ("local", ["no memory"], 1, "could not be started on this machine"),
+        ("auto", [TIMED_OUT], 1, "No Ray cluster can be reached"),
+    ],
+)
+def test_ray_that_is_not_started_in_time_is_tried_once_more(
+    address: str, reasons: list[str], n_tried: int, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # restored afterwards
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    steps: list[str] = []
+    fake = ray_that_fails([*reasons], steps)
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    with pytest.raises(BadInputError, match=refused) if refused else nullcontext(), cluster.connected() as ray:
+        assert ray is fake
+        steps.append("connected")
+    assert steps[: 2 * n_tried - 1] == ["init", "shutdown", "init"][: 2 * n_tried - 1]
+    assert steps[2 * n_tried - 1 :] == ([] if refused else ["connected", "shutdown"])
 
 
 def test_no_ray_and_no_cluster_are_one_message(
@@ -381,7 +415,7 @@ def test_no_ray_and_no_cluster_are_one_message(
     with pytest.raises(BadInputError, match=r"No Ray cluster can be reached at 127\.0\.0\.1:1"):
         cluster.write_runs([tiny_checkpoint], data, tmp_path / "c")
     monkeypatch.delenv("RAY_ADDRESS")
-    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False, init=not_started))
+    monkeypatch.setitem(sys.modules, "ray", ray_that_fails([TIMED_OUT] * 2, []))
     with pytest.raises(BadInputError, match=r"could not be started on this machine \(The current node timed out\)"):
         cluster.write_runs([tiny_checkpoint], data, tmp_path / "c")
     monkeypatch.setitem(sys.modules, "ray", None)
