@@ -131,12 +131,18 @@ def _start_server(
 def _say_when_it_answers(server: subprocess.Popen[bytes], host: str, port: int, told: settings.Settings) -> None:
     """Says where the app is once it is there: it loads first what pages import, which takes seconds."""
     at = "::1" if host == "::" else "127.0.0.1" if host == "0.0.0.0" else host
-    address = f"http://{host}:{port}"
-    if told.server.names:
-        shown = "" if told.server.is_behind_proxy or port == 443 else f":{port}"
-        address = f"{'https' if told.server.is_https else 'http'}://{told.server.names[0]}{shown}"
     while server.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((at, port), timeout=1):
-            return say(f"Serving on {address}")
+            return say(f"Serving on {_address(host, port, told.server)}")
         time.sleep(0.2)
     return None
+
+
+def _address(host: str, port: int, server: settings.Server) -> str:
+    """As in the address bar; behind a proxy, of several servers, which one of them."""
+    if not server.names:
+        return f"http://{host}:{port}"
+    name = server.names[0]
+    if server.is_behind_proxy:
+        return f"https://{name}, by a proxy: this server has port {port}"
+    return f"{'https' if server.is_https else 'http'}://{name}{'' if port == 443 else f':{port}'}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fas_core.access import settings
+from fas_core.cli import server
 from fas_core.errors import BadInputError
 from tests.conftest import Result, message
 
@@ -216,3 +218,14 @@ def test_a_mistake_about_people_is_refused_before_anybody_comes(
 def written(folder: Path, text: str) -> Path:
     (folder / "other.toml").write_text(text)
     return folder / "other.toml"
+
+
+def test_where_people_find_the_app_is_said() -> None:
+    named = settings.Server(names=("fas.example.org",))
+    served = replace(named, certificate=Path("c.pem"), key=Path("k.pem"))
+    behind = replace(named, behind="proxy", proxies=("127.0.0.1",))
+    assert server._address("127.0.0.1", 8501, settings.Server()) == "http://127.0.0.1:8501"
+    assert server._address("127.0.0.1", 8501, named) == "http://fas.example.org:8501"
+    assert server._address("0.0.0.0", 443, served) == "https://fas.example.org"
+    said = server._address("127.0.0.1", 8502, behind)
+    assert said == "https://fas.example.org, by a proxy: this server has port 8502"
