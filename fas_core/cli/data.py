@@ -87,12 +87,9 @@ def data_check(
     """
     from fas_core.data import check as datacheck
     from fas_core.data import hashes
-    from fas_core.files import require_writable
 
     if out is not None:
-        if out.resolve() == manifest_path.resolve():
-            raise BadInputError(f"--out {out} is the manifest itself, which stays as it is: give another name.")
-        require_writable(out.parent)
+        _require_another(manifest_path, out)
     if rehash:
         hashes.drop(manifest_path.parent)
     checked = datacheck.checked(manifest_path)
@@ -138,6 +135,15 @@ def _write_without_bad_files(manifest_path: Path, checked: Checked, out: Path) -
     if n:
         raise BadInputError(f"{out}: {counted(n, 'problems')} of images that can be read: fas data check {out}")
     say(f"{out}: {counted(len(rows), 'rows')}, all can be read")
+
+
+def _require_another(manifest_path: Path, out: Path) -> None:
+    """Raises BadInputError where what stays of a manifest would take its place, or cannot be written."""
+    from fas_core.files import require_writable
+
+    if out.resolve() == manifest_path.resolve():
+        raise BadInputError(f"--out {out} is the manifest itself, which stays as it is: give another name.")
+    require_writable(out.parent)
 
 
 def _write_what_stays(step: str, source: Manifest, rows: pd.DataFrame, left: pd.DataFrame, out: Path) -> pd.DataFrame:
@@ -247,11 +253,10 @@ def data_filter(
     """Head-pose and session-outlier filters on `train`. Example: `fas data filter subsets.csv --out filtered.csv`"""
     from fas_core.data import filters, manifest, subsets, trail
     from fas_core.data.names import in_protocol_order
-    from fas_core.files import require_writable
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
-    require_writable(out.parent)
+    _require_another(manifest_path, out)
     filtered = filters.filtered(source, max_angle, iqr)
     stays = _write_what_stays("filter", source, filtered.rows, filtered.left, out)
     say(f"{trail.left_file(out)}: {counted(len(filtered.left), 'images')} that left, and why")
@@ -391,11 +396,10 @@ def data_dedupe(
     reported, and they stay.
     """
     from fas_core.data import dedupe, manifest, trail
-    from fas_core.files import require_writable
 
     source = manifest.read(manifest_path)
     say_notes(source.notes)
-    require_writable(out.parent)
+    _require_another(manifest_path, out)
     unique = dedupe.deduplicated(source, max_difference, across_labels=across_labels)
     _write_what_stays("dedupe", source, unique.rows, unique.left, out)
     say(f"{trail.left_file(out)}: {counted(len(unique.left), 'images')} that left, and which stays")

@@ -329,6 +329,10 @@ def _finish(runs: Sequence[Run], compute: Callable[..., None] | None, engine: st
         if not as_json:
             print(run.id, flush=True)
         _say_of(run)
+    if not any(map(len, runs)):
+        raise BadInputError(
+            "No image gave an output: there is nothing to look at. Why, of each: fas data check, with the manifest."
+        )
     if not compute:
         say(NOTHING_DERIVED)
         return

@@ -215,6 +215,8 @@ def test_check_lists_every_problem(tmp_path: Path, tiny_faces: Path, fas: Callab
         ("label\nlive\n", ["data", "subsets", "M", "--out", "o.csv"], "column 'path' is missing"),
         ("path,label\na,alive\n", ["data", "subsets", "M", "--out", "o.csv"], "unknown label 'alive'"),
         ("path,label,sample_id\na,live,x\nb,live,x\n", ["data", "subsets", "M", "--out", "o.csv"], "used before"),
+        ("path,label\na,live\n", ["data", "filter", "M", "--out", "M"], "is the manifest itself, which stays"),
+        ("path,label\na,live\n", ["data", "dedupe", "M", "--out", "M"], "is the manifest itself, which stays"),
         ("path,label\na,live\n", ["train", "small_dcvae", "--data", "M", "--out", "o.pt"], "ends in .safetensors"),
         ("path,label\na,live\n", ["train", "nothing", "--data", "M", "--out", "o.safetensors"], "Unknown experiment"),
         (

@@ -100,3 +100,17 @@ def test_one_training_image_is_a_run_and_a_note(
     image = tiny_faces.parent / str(rows[0]["path"].iloc[0])
     verdicts = document(fas("predict", "--operating-point", card, image, "--json", "--cache", cache).out)
     assert [entry["verdict"] for entry in verdicts] == ["attack"]
+
+
+def test_a_run_of_failures_alone_is_kept_and_no_success(
+    tiny_faces: Path, tiny_checkpoint: Path, tmp_path: Path, fas: Callable[..., Result]
+) -> None:
+    rows = manifest.read(tiny_faces).rows.iloc[:2]
+    for name in rows["path"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"no image")
+    manifest.write(rows, tmp_path / "m.csv")
+    result = fas("cache", tiny_checkpoint, "--data", tmp_path / "m.csv", "--cache", tmp_path / "cache")
+    assert (result.code, result.err.count("fas: No image gave an output")) == (2, 1)
+    assert "2 images gave no output" in result.err
+    assert '"n_failures": 2' in fas("runs", "--json", "--cache", tmp_path / "cache").out
