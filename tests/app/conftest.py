@@ -48,15 +48,14 @@ def fresh_caches() -> None:
 def page(
     view: str = "overview", /, *, cache: Path | None = None, run: str | None = None, **query: str | list[str]
 ) -> AppTest:
-    """The app with one view open; `run` (a name in `cache`) and `query` stand in the address from the start."""
+    """The app with one view open, as a link opens it: `run` (a name in `cache`) and `query` stand in the address."""
     at = AppTest.from_file(MAIN, default_timeout=60)
     if run is not None:
         assert cache is not None
         query["run"] = f"{run} ({store.open_run(cache, run).id[:6]})"
     for name, value in query.items():
         at.query_params[name] = value
-    at.run()
-    return at if view == "overview" else at.switch_page(f"views/{view}.py").run()
+    return at.run() if view == "overview" else at.switch_page(f"views/{view}.py").run()
 
 
 def texts(at: AppTest) -> str:

@@ -44,7 +44,6 @@ def page_of(cache: Path, monkeypatch: pytest.MonkeyPatch, a: str, b: str | None 
     monkeypatch.setenv("FAS_CACHE", str(cache))
     at = AppTest.from_file(MAIN, default_timeout=30)
     at.query_params["run"] = label(cache, a)
-    at.run()
     for name, value in params.items():
         at.query_params[name] = value
     if b is not None:

@@ -30,7 +30,6 @@ def page_of(cache: Path, monkeypatch: pytest.MonkeyPatch, run: str = "a", **para
     at.query_params["run"] = f"{opened.info.name} ({opened.id[:6]})"
     for name, value in params.items():
         at.query_params[name] = value
-    at.run()
     at.switch_page("views/gallery.py").run()
     assert not at.exception
     return at
