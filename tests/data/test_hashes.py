@@ -19,12 +19,7 @@ from tests.conftest import Result
 N = 6
 
 
-@pytest.fixture(autouse=True)
-def _kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few files are enough, and a change is an old one at once."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
-    monkeypatch.setattr(hashes, "LEAST", 2)
-    monkeypatch.setattr(hashes, "SETTLED", 0.0)
+pytestmark = pytest.mark.usefixtures("few_are_kept")
 
 
 @pytest.fixture

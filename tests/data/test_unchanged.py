@@ -15,11 +15,7 @@ from fas_core.data.hashes import Seen
 NAMES = ("a/0", "a/1", "b/0", "b/1", "c/link", "d/e/0", "1")  # of four files: those called 0 are one, as is the link
 
 
-@pytest.fixture(autouse=True)
-def _kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
-    monkeypatch.setattr(hashes, "LEAST", 2)
-    monkeypatch.setattr(hashes, "SETTLED", 0.0)
+pytestmark = pytest.mark.usefixtures("few_are_kept")
 
 
 @pytest.fixture
